@@ -1,0 +1,175 @@
+"""Names, defaults and good values of the notebooks' parameters, and what is refused."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videoattn.errors import InputError
+from videoattn.training.parameters import NAMES, PARAMETERS, check, check_notebook, parameters_cell
+
+SETS = ("folder", "ucf101")
+
+
+def refused(values, **more):
+    with pytest.raises(InputError) as error:
+        check("demo", values | more, SETS)
+    return str(error.value)
+
+
+def test_defaults():
+    found = dataclasses.asdict(check("demo", {}, SETS))
+    assert found == {
+        "paper": "demo",
+        "profile": "check",
+        "dataset": "probe",
+        "data": None,
+        "split": 1,
+        "seeds": 0,
+        "flow": "auto",
+        "pretrained": False,
+        "allow_missing": False,
+        "runs": None,
+    }
+
+
+def test_texts_are_read(tmp_path):
+    values = {"DATASET": "ucf101", "DATA": str(tmp_path), "SPLIT": "2", "SEEDS": "20", "PRETRAINED": "TRUE"}
+    found = check("demo", values | {"ALLOW_MISSING": "0", "FLOW": "dis", "RUNS": str(tmp_path / "new")}, SETS)
+    assert (found.split, found.seeds, found.pretrained, found.allow_missing) == (2, 20, True, False)
+    assert (found.data, found.runs, found.flow) == (tmp_path, tmp_path / "new", "dis")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "good"),
+    [
+        ("PROFILE", "fast", "check, cpu, gpu, paper, auto"),
+        ("PROFILE", "CPU", "check, cpu, gpu, paper, auto"),
+        ("PROFILE", "", "check, cpu, gpu, paper, auto"),
+        ("FLOW", "TVL1", "auto, tvl1, dis"),
+        ("SPLIT", 4, "1 to 3"),
+        ("SPLIT", 0, "1 to 3"),
+        ("SPLIT", True, "1 to 3"),
+        ("SPLIT", 2.0, "1 to 3"),
+        ("SEEDS", float("nan"), "0 to 20"),
+        ("SEEDS", "1e-3", "0 to 20"),
+        ("SEEDS", "1_0", "0 to 20"),
+        ("SEEDS", 1_000, "0 to 20"),
+        ("SEEDS", -1, "0 to 20"),
+        ("SEEDS", "", "0 to 20"),
+        ("SEEDS", None, "0 to 20"),
+        ("PRETRAINED", "yes", "true, false, 1, 0"),
+        ("PRETRAINED", 2, "true, false, 1, 0"),
+        ("PRETRAINED", 1.0, "true, false, 1, 0"),
+        ("DATASET", "ucf11", "probe, folder, ucf101"),
+        ("DATASET", ["probe"], "a text"),
+        ("DATA", 2024, "a text"),
+        ("RUNS", None, "a text"),
+    ],
+)
+def test_wrong_values_are_named_with_the_good_ones(name, value, good):
+    message = refused({name: value})
+    assert name in message
+    assert repr(value) in message
+    assert good in message
+
+
+@pytest.mark.parametrize("name", ["PROFLE", "profile", "SEED", "PAPER", "", "x" * 200])
+def test_unknown_names(name):
+    message = refused({name: "cpu"})
+    assert repr(name) in message
+    assert ", ".join(NAMES) in message
+
+
+def test_near_names_are_suggested():
+    assert "did you mean PROFILE?" in refused({"PROFLE": "cpu"})
+    assert "did you mean PROFILE?" in refused({"profile": "cpu"})
+    assert "did you mean ucf101?" in refused({"DATASET": "ucf11"})
+
+
+def test_data_sets_and_folders_belong_together(tmp_path):
+    assert "DATA is empty" in refused({"DATASET": "ucf101"})
+    assert str(tmp_path / "nowhere") in refused({"DATASET": "ucf101", "DATA": str(tmp_path / "nowhere")})
+    file = tmp_path / "file"
+    file.touch()
+    assert "no folder" in refused({"DATASET": "ucf101", "DATA": str(file)})
+    assert "no folder" in refused({"RUNS": str(file)})
+    assert "~nobody-of-that-name/x" in refused({"DATASET": "folder", "DATA": "~nobody-of-that-name/x"})
+
+
+@pytest.mark.parametrize("given", [{"DATA": "."}, {"SPLIT": 2}, {"ALLOW_MISSING": "1"}])
+def test_what_the_probe_would_ignore_is_refused(given):
+    message = refused(given)
+    assert next(iter(given)) in message
+    assert "folder, ucf101" in message
+
+
+def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):
+    (tmp_path / "a clip's folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = check("demo", {"DATASET": "folder", "DATA": "a clip's folder", "RUNS": "here"}, SETS)
+    assert (found.data, found.runs) == (tmp_path / "a clip's folder", tmp_path / "here")
+
+
+@given(
+    profile=st.sampled_from(["check", "cpu", "gpu", "paper", "auto"]),
+    split=st.integers(1, 3),
+    seeds=st.integers(0, 20),
+    flow=st.sampled_from(["auto", "tvl1", "dis"]),
+    flags=st.tuples(st.booleans(), st.booleans()),
+    as_text=st.booleans(),
+)
+def test_changed_values_give_the_same_parameters_again(profile, split, seeds, flow, flags, as_text):
+    values = {"PROFILE": profile, "DATASET": "folder", "DATA": "/", "SPLIT": split, "SEEDS": seeds, "FLOW": flow}
+    values |= {"PRETRAINED": flags[0], "ALLOW_MISSING": flags[1]}
+    found = check("demo", {name: str(value) if as_text else value for name, value in values.items()}, SETS)
+    assert check("demo", found.changed(), SETS) == found
+    assert found.changed() == {p.name: values[p.name] for p in PARAMETERS if values.get(p.name, p.default) != p.default}
+
+
+@given(
+    st.sampled_from(PARAMETERS),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("10eT~/. -", max_size=4),
+)
+def test_any_value_is_read_or_refused(parameter, value):
+    with contextlib.suppress(InputError):
+        found = getattr(check("demo", {parameter.name: value}, SETS), parameter.name.lower())
+        folder = parameter.name in ("DATA", "RUNS")
+        assert isinstance(found, Path | None if folder else type(parameter.default))
+
+
+def test_auto_takes_what_the_machine_has(monkeypatch):
+    import torch
+
+    for cuda, profile in ((True, "gpu"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        assert check("demo", {"PROFILE": "auto"}, SETS).resolved().profile == profile
+    assert check("demo", {"PROFILE": "paper"}, SETS).resolved().profile == "paper"
+
+
+def test_the_cell_sets_the_defaults():
+    namespace = {}
+    exec(parameters_cell(), namespace)
+    assert {name: namespace[name] for name in NAMES} == {p.name: p.default for p in PARAMETERS}
+    assert check_notebook("demo", namespace, SETS) == check("demo", {}, SETS)
+    assert max(map(len, parameters_cell().splitlines())) <= 120
+
+
+def test_names_that_papermill_injected_are_seen():
+    history = ["", parameters_cell(), '# Parameters\nPROFLE = "cpu"\nSEEDS = 3\n']
+    namespace = {"In": history}
+    for cell in history:
+        exec(cell, namespace)
+    with pytest.raises(InputError, match="PROFLE"):
+        check_notebook("demo", namespace, SETS)
+
+
+def test_an_injected_cell_that_was_corrected_counts_no_more():
+    history = [parameters_cell(), '# Parameters\nPROFLE = "cpu"\n', '# Parameters\nPROFILE = "cpu"\n', "runs = 1"]
+    namespace = {"In": history}
+    for cell in history:
+        exec(cell, namespace)
+    assert check_notebook("demo", namespace, SETS).profile == "cpu"

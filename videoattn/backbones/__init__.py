@@ -1,0 +1,1 @@
+"""Networks that the papers start from, for images and for video."""

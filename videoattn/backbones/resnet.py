@@ -1,0 +1,99 @@
+r"""2D residual networks of timm, as branches for images and for stacked flow.
+
+The stem for stacked flow follows L. Wang et al., Temporal Segment Networks, ECCV 2016, section 3.1 (cross-modality
+pre-training): every input channel takes the mean of the RGB kernels.
+"""
+
+from collections.abc import Sequence
+
+import timm
+import torch
+from timm.models.resnet import ResNet
+from torch import nn
+
+from videoattn.errors import InputError, RunError
+
+PADDINGS = ("zeros", "circular", "reflect", "replicate")
+
+
+def resnet(
+    name: str,
+    *,
+    classes: int,
+    in_channels: int = 3,
+    dropout: float = 0.0,
+    pretrained: bool = False,
+    channels: Sequence[int] | None = None,
+    stem_width: int | None = None,
+    layers: Sequence[int] | None = None,
+    padding: str = "zeros",
+) -> ResNet:
+    """One of timm's ResNets; input (B, in_channels, H, W), output (B, classes).
+
+    Args:
+        name: timm's name, such as "resnet50".
+        classes: outputs of the last layer, which starts small (standard deviation 0.001, bias 0) as in TSN and TSM.
+        in_channels: 3 for RGB, 10 for five flow fields.
+        dropout: probability before the last layer.
+        pretrained: ImageNet weights through timm.
+        channels: widths of the four stages, for small networks.
+        stem_width: half the width of a stem of three 3x3 convolutions; None keeps the network's own stem.
+        layers: blocks in the four stages; None keeps the network's own.
+        padding: what stands beyond the border for every convolution and for the pool of the stem.
+
+    Raises:
+        InputError: an unknown name or padding. RunError: the weights cannot be fetched.
+    """
+    known = timm.list_models("*resnet*")
+    if name not in known:
+        raise InputError(f"backbone {name!r} is unknown; timm's ResNets are {', '.join(known)}")
+    if padding not in PADDINGS:
+        raise InputError(f"padding {padding!r} is unknown; possible are {', '.join(PADDINGS)}")
+    options = {} if channels is None else {"channels": tuple(channels)}
+    options |= {} if stem_width is None else {"stem_type": "deep", "stem_width": stem_width}
+    options |= {} if layers is None else {"layers": tuple(layers)}
+    if pretrained and options:
+        raise InputError(f"there are no ImageNet weights for {name} with {options}: leave PRETRAINED off")
+    try:
+        net = timm.create_model(name, pretrained=pretrained, drop_rate=dropout, **options)
+    except OSError as error:  # every network failure of the hub's client is one
+        raise RunError(
+            f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "
+            "cache (HF_HOME), or leave PRETRAINED off to start from random weights"
+        ) from error
+    if not isinstance(net, ResNet):
+        raise InputError(f"backbone {name!r} is a {type(net).__name__}, which has no layer1 to layer4")
+    if in_channels != 3:
+        average_stem(net, in_channels)
+    net.reset_classifier(classes)
+    nn.init.normal_(net.fc.weight, std=0.001)
+    nn.init.zeros_(net.fc.bias)
+    if padding != "zeros":
+        set_padding(net, padding)
+    return net
+
+
+def average_stem(net: ResNet, in_channels: int) -> None:
+    """Give the first convolution `in_channels` inputs, each with the mean of its kernels over the old inputs."""
+    parent = net.conv1 if isinstance(net.conv1, nn.Sequential) else net
+    name = "0" if parent is net.conv1 else "conv1"
+    old = getattr(parent, name)
+    new = nn.Conv2d(
+        in_channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None
+    ).to(old.weight)
+    with torch.no_grad():
+        new.weight.copy_(old.weight.mean(dim=1, keepdim=True).expand_as(new.weight))
+        if old.bias is not None:
+            new.bias.copy_(old.bias)
+    setattr(parent, name, new)
+
+
+def set_padding(net: nn.Module, padding: str) -> None:
+    """Pad every convolution and the stem's max-pool by `padding` instead of by zeros (minus infinity for the pool)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and any(module.padding):
+            module.padding_mode = padding
+    pool = net.maxpool
+    if isinstance(pool, nn.MaxPool2d):
+        pads = {"circular": nn.CircularPad2d, "reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d}
+        net.maxpool = nn.Sequential(pads[padding](pool.padding), nn.MaxPool2d(pool.kernel_size, pool.stride))

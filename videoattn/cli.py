@@ -1,0 +1,142 @@
+"""The command line, `videoattn reproduce | audit | data | bench | runs`: it parses and calls, the work is elsewhere.
+
+What a command needs is imported when it is called, so that help and a wrong value answer at once.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+
+from videoattn.errors import InputError, RunError
+from videoattn.papers import PAPERS, check_paper, data_sets
+from videoattn.training.parameters import NAMES, PARAMETERS, Parameters, check, unknown
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0, 1 where the work failed, 2 where an argument is wrong, 130 after Ctrl-C."""
+    signal.signal(signal.SIGTERM, _stop)
+    options = _parser().parse_args(arguments)
+    try:
+        options.work(options)
+        sys.stdout.flush()
+    except (InputError, RunError) as error:
+        print(f"videoattn: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt as stop:
+        return 128 + (stop.args[0] if stop.args else signal.SIGINT)
+    except BrokenPipeError:  # as in `videoattn audit cma | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return 0
+
+
+def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) -> Parameters:
+    """The parameters of arguments such as `PAPER=cma`; of a name alone, `environment` holds the value.
+
+    A relative DATA is looked for in the current folder, then in the one that CALLED_FROM of `environment` names.
+
+    Raises:
+        InputError: a name or a value is wrong; the message lists the good ones.
+    """
+    values = {"PROFILE": "auto"}
+    for argument in arguments:
+        name, given, value = f"PAPER={argument}".partition("=") if argument in PAPERS else argument.partition("=")
+        if name not in ("PAPER", *NAMES):
+            raise unknown("parameter", name, ("PAPER", *NAMES))
+        if not given and name not in environment:
+            raise InputError(f"{name} has no value: give {name}=...")
+        values[name] = value if given else environment[name]
+    paper = check_paper(values.pop("PAPER", None))
+    data = values.get("DATA")
+    if data and not os.path.exists(data) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), data)):
+        values["DATA"] = os.path.join(environment["CALLED_FROM"], data)
+    return check(paper, values, data_sets(paper))
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Let SIGTERM end the work as Ctrl-C does, so that nothing is left running."""
+    raise KeyboardInterrupt(number)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="videoattn", description="Five papers on video attention.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    paper = argparse.ArgumentParser(add_help=False)
+    paper.add_argument("paper", metavar="PAPER", help=f"one of {', '.join(PAPERS)}")
+
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="execute a paper's notebook: train, test and record",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(
+            ["parameters (PROFILE is auto here, check in the notebook):", f"  {'PAPER':14} one of {', '.join(PAPERS)}"]
+            + [f"  {parameter.name:14} {parameter.help}" for parameter in PARAMETERS]
+        ),
+    )
+    reproduce.add_argument(
+        "parameters", nargs="*", metavar="NAME[=VALUE]", help="a parameter; without =VALUE the environment holds it"
+    )
+    reproduce.add_argument("--check", action="store_true", help="check the parameters and stop")
+    reproduce.set_defaults(work=_reproduce)
+
+    audit = commands.add_parser("audit", parents=[paper], help="the paper's complexity figures, computed and compared")
+    audit.add_argument("--json", action="store_true", help="as JSON")
+    audit.set_defaults(work=_audit)
+
+    bench = commands.add_parser("bench", parents=[paper], help="measure the speed of a paper's modules on this machine")
+    bench.set_defaults(work=_bench)
+
+    data = commands.add_parser("data", help="look a data set through: which videos are missing or unreadable")
+    data.add_argument("data_set", metavar="DATASET", help="folder or ucf101")
+    data.add_argument("root", metavar="DATA", help="the folder of the data set")
+    data.add_argument("--split", type=int, default=1, choices=(1, 2, 3), help="which official split (default: 1)")
+    data.set_defaults(work=_data)
+
+    runs = commands.add_parser("runs", help="the records of the runs")
+    runs.set_defaults(work=_runs)
+    actions = runs.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("list", help="all records: complete or not, stale or not")
+    table = actions.add_parser("table", help="the table of results")
+    table.add_argument("--update", metavar="FILE", help="put it into this Markdown file, in place of the one there")
+    publish = actions.add_parser("publish", help="copy what git should keep of a finished run")
+    publish.add_argument("folder", metavar="FOLDER", help="the run, as in runs/cma/gpu-probe-0123456789")
+    return parser
+
+
+def _reproduce(options: argparse.Namespace) -> None:
+    parameters = read_parameters(options.parameters, os.environ)
+    if not options.check:
+        from videoattn.reproduce import main_reproduce
+
+        main_reproduce(parameters)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    paper = check_paper(options.paper)
+    from videoattn.reporting.audit import as_json, as_markdown
+
+    rows = importlib.import_module(f"videoattn.papers.{paper}.audit").rows()
+    print(as_json(rows) if options.json else as_markdown(rows))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    importlib.import_module(f"videoattn.papers.{check_paper(options.paper)}.bench").main_bench(options)
+
+
+def _data(options: argparse.Namespace) -> None:
+    from videoattn.data.survey import main_data
+
+    main_data(options)
+
+
+def _runs(options: argparse.Namespace) -> None:
+    from videoattn.reporting.tables import main_runs
+
+    main_runs(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

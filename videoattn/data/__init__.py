@@ -1,0 +1,1 @@
+"""Clips: probes, decoding, sampling, augmentation, optical flow and data sets."""

@@ -1,0 +1,62 @@
+r"""Optical flow between frames, and its 8-bit form.
+
+TV-L1: Zach, Pock, Bischof, "A duality based approach for realtime TV-L1 optical flow", DAGM 2007, with OpenCV's values.
+DIS: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016, preset medium at full resolution. Quantisation: Wang et al., "Temporal segment networks", ECCV 2016.
+
+Field t leads from frame t to frame t + 1, in pixels: channel 0 is x (to the right), channel 1 is y (down).
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+
+ALGORITHMS = ("tvl1", "dis")
+SMALLEST = 16  # pixels of the shorter side; DIS refuses less than 12
+
+
+def flow_fields(gray: np.ndarray, algorithm: str) -> np.ndarray:
+    """Flow between neighbouring frames: uint8 (T, H, W) to float32 (T - 1, 2, H, W) in pixels.
+
+    Raises InputError for an unknown algorithm, another type or shape, or a side below 16.
+    """
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"algorithm {algorithm!r} is unknown; choose from {', '.join(ALGORITHMS)}")
+    if gray.ndim != 3 or gray.dtype != np.uint8 or min(gray.shape[1:]) < SMALLEST or not len(gray):
+        raise InputError(f"frames are {gray.dtype} {gray.shape}; they must be uint8 (T, H, W), H and W >= {SMALLEST}")
+    fields = np.empty((len(gray) - 1, 2, *gray.shape[1:]), np.float32)
+    for index, field in enumerate(successive(gray, algorithm)):
+        fields[index] = field
+    return fields
+
+
+def quantise(flow: np.ndarray, bound: float) -> np.ndarray:
+    """Pixels to uint8 as in TSN: clipped to [-bound, bound], then round(255 (v + bound) / (2 bound)), ties to even.
+
+    No motion is 127.5, rounded to 128. Shape stays.
+    """
+    return np.rint(255 * (np.clip(flow, -bound, bound) + bound) / (2 * bound)).astype(np.uint8)
+
+
+def dequantise(quantised: np.ndarray) -> np.ndarray:
+    """uint8 to float32 in [-1, 1], 1 being the bound: max((q - 128) / 127.5, -1). Shape stays.
+
+    The level 128 of a still pixel gives exactly 0, as in TSN, which subtracts 128, so that a mirrored still pixel and
+    zero padding mean the same. Departure from the inverse of `quantise`: every value is half a level (1/255) lower, so
+    the error lies in [-2/255, 0] (0.16 pixels for a bound of 20) and 1 itself is not reached.
+    """
+    return np.maximum((quantised.astype(np.float32) - 128) / np.float32(127.5), np.float32(-1))
+
+
+def successive(gray: Iterable[np.ndarray], algorithm: str) -> Iterator[np.ndarray]:
+    """As `flow_fields`, one field (2, H, W) at a time from frames (H, W) that need not be in memory together."""
+    if algorithm == "tvl1":
+        calculator = cv2.optflow.DualTVL1OpticalFlow_create()
+    else:
+        calculator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        calculator.setFinestScale(0)  # the preset stops at half resolution and smears the edges of what moves
+    for before, after in pairwise(gray):
+        yield calculator.calc(before, after, None).transpose(2, 0, 1)

@@ -1,0 +1,1 @@
+"""Generated video data sets, each of which only one mechanism can solve."""

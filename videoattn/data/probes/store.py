@@ -1,0 +1,120 @@
+"""Writes a probe to disk once: clips in the layout of the `folder` data set, and `probe.json` with the truth."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from videoattn.data.parallel import each
+from videoattn.data.probes.video import write_video
+from videoattn.data.progress import track
+from videoattn.errors import InputError, RunError
+
+FPS = 10
+CHUNK = 50  # clips that a worker takes at a time
+POOL_FROM = 500  # clips; with fewer, starting processes takes longer than they save
+
+
+class Probe(Protocol):
+    """A frozen dataclass of dials, all of them values that JSON can hold, which can make each of its clips alone."""
+
+    NAME: str
+    REVISION: int  # to be raised when the same dials give other clips
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes, sorted."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Clips in each subset: {"train": ..., "test": ...}."""
+
+    def clip(self, subset: str, number: int) -> tuple[np.ndarray, int, dict[str, Any]]:
+        """Frames (T, H, W, 3) uint8, label, and the truth about the clip for `probe.json`."""
+
+
+def dials(probe: Probe) -> dict[str, Any]:
+    """What fixes the clips of a probe: its dials, its name and its revision."""
+    return {"probe": probe.NAME, "revision": probe.REVISION, **dataclasses.asdict(probe)}
+
+
+def folder_name(probe: Probe) -> str:
+    """`<name>-<hash of the dials>`."""
+    text = json.dumps(dials(probe), sort_keys=True)
+    return f"{probe.NAME}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+Job = tuple[Probe, Path, str, range]
+Truth = dict[str, Any]
+
+
+def _write_clips(job: Job) -> list[tuple[str, Truth]]:
+    probe, folder, subset, numbers = job
+    truth = []
+    for number in numbers:
+        frames, label, about = probe.clip(subset, number)
+        name = f"{subset}/{probe.names[label]}/{number:05d}.mp4"
+        write_video(folder / name, frames, FPS)
+        truth.append((name, {"label": label, **about}))
+    return truth
+
+
+def _write_all(probe: Probe, folder: Path, workers: int) -> Iterator[tuple[str, Truth]]:
+    jobs: list[Job] = [
+        (probe, folder, subset, range(first, min(first + CHUNK, count)))
+        for subset, count in probe.counts.items()
+        for first in range(0, count, CHUNK)
+    ]
+    if workers == 1 or sum(probe.counts.values()) < POOL_FROM:
+        for job in jobs:
+            yield from _write_clips(job)
+        return
+    for _, written in each(_write_clips, jobs, workers=workers, died=None, initializer=int, initargs=()):
+        if written is None:
+            raise RunError(f"a process that wrote clips into {folder} was killed, perhaps for want of memory")
+        yield from written
+
+
+def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: bool = True) -> Path:
+    """Write the probe under `root` unless it is there already; return its folder, a `folder` data set.
+
+    The folder is `<root>/<name>-<hash of the dials>`. It appears whole or not at all, also where two processes generate
+    the same probe at once. `workers` processes share the work, by default one for each core: a script that calls this
+    needs the usual `if __name__ == "__main__":`. `progress` shows how far it is. Raises `RunError` where the folder
+    exists and is not a finished probe, or cannot be written.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers={workers}: expected 1 or more, or None for one for each core")
+    folder = Path(root) / folder_name(probe)
+    if folder.exists():
+        if (folder / "probe.json").is_file():
+            return folder
+        raise RunError(f"{folder} exists but holds no probe.json: delete it to generate the probe again")
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    try:
+        for subset in probe.counts:
+            for name in probe.names:
+                (part / subset / name).mkdir(parents=True)
+        clips = _write_all(probe, part, workers or len(os.sched_getaffinity(0)))
+        truth = dict(sorted(track(clips, total=sum(probe.counts.values()), what=probe.NAME, show=progress)))
+        about = {"dials": dials(probe), "classes": probe.names, "clips": truth}
+        (part / "probe.json").write_text(json.dumps(about))
+        part.rename(folder)
+    except OSError as error:
+        if not (folder / "probe.json").is_file():  # else another process has made the same probe meanwhile
+            raise RunError(f"cannot write the probe {folder}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def read_truth(folder: Path) -> dict[str, Any]:
+    """`probe.json` of a generated probe: "dials", "classes", and "clips", a dict from `Sample.name` to the truth."""
+    return json.loads((Path(folder) / "probe.json").read_text())

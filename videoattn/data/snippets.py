@@ -1,0 +1,170 @@
+r"""Snippets of videos as tensors: RGB frames with the flow fields that start at them.
+
+L. Wang et al., Temporal Segment Networks, ECCV 2016: K segments of a video, one snippet of each. "segments" makes a
+snippet one RGB frame and a stack of flow, for 2D networks; "dense" makes one run of frames and fields, for 3D networks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from videoattn.data import augment
+from videoattn.data.decode import Decoder, short_side
+from videoattn.data.flow import FlowCache
+from videoattn.data.sampling import segment_starts, snippet_indices
+from videoattn.data.videos import VideoList
+from videoattn.errors import InputError
+
+LAYOUTS = ("segments", "dense")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnippetSettings:
+    """What is taken from a video.
+
+    Args:
+        layout: "segments" gives rgb (3, K, H, W) and flow (2 length, K, H, W), x and y alternating;
+            "dense" gives rgb (3, length, H, W) and flow (2, length, H, W).
+        length: flow fields in a snippet.
+        segments, test_segments: K in training and in testing; 1 where the layout is "dense".
+        size: side of the crop in pixels.
+        scales: of the multi-scale crops, as shares of the shorter side.
+        flip: probability of a horizontal flip in training.
+        test_crops: 1 (centre) or 10 (corners and centre, each also flipped).
+    """
+
+    layout: str = "segments"
+    length: int = 5
+    segments: int = 3
+    test_segments: int = 25
+    size: int = 224
+    scales: tuple[float, ...] = augment.SCALES
+    flip: float = 0.5
+    test_crops: int = 10
+
+    def __post_init__(self):
+        if self.layout not in LAYOUTS:
+            raise InputError(f"layout {self.layout!r} is unknown; possible are {', '.join(LAYOUTS)}")
+        if self.test_crops not in (1, 10):
+            raise InputError(f"test_crops is {self.test_crops}; 1 (centre) and 10 are possible")
+        if self.layout == "dense" and (self.segments, self.test_segments) != (1, 1):
+            raise InputError("the dense layout takes one snippet a video: segments and test_segments must be 1")
+
+
+class Snippets(Dataset):
+    """Clips of a list of videos for training (random snippets, crops and flips) or testing (fixed views).
+
+    Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random; `data[i]` in testing. An
+    item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its label. Testing puts an axis of crops in
+    front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1].
+
+    Args:
+        memory: bytes of decoded frames and fields that are kept, so that small sets are read once.
+    """
+
+    def __init__(
+        self,
+        videos: VideoList,
+        flow: FlowCache,
+        settings: SnippetSettings,
+        *,
+        train: bool,
+        seed: int = 0,
+        streams: Sequence[str] = ("rgb", "flow"),
+        memory: int = 0,
+    ):
+        self.videos = videos
+        self.flow = flow
+        self.settings = settings
+        self.train = train
+        self.seed = seed
+        self.streams = tuple(streams)
+        self.memory = memory
+        self._kept: dict[tuple[str, int, int], Tensor] = {}
+        self._counts: dict[int, int] = {}
+        self._decoder: Decoder | None = None
+
+    def view(self, *, seed: int, streams: Sequence[str]) -> "Snippets":
+        """The same videos with another seed and other streams; what has been decoded is shared."""
+        other = Snippets(
+            self.videos, self.flow, self.settings, train=self.train, seed=seed, streams=streams, memory=self.memory
+        )
+        other._kept, other._counts = self._kept, self._counts
+        return other
+
+    def __len__(self) -> int:
+        return len(self.videos.samples)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
+        epoch, index = item if isinstance(item, tuple) else (0, item)
+        rng = np.random.default_rng((self.seed, epoch, index)) if self.train else None
+        clip = self.snippets(index, rng)
+        height, width = next(iter(clip.values())).shape[-2:]
+        size = self.settings.size
+        if self.train:
+            scales, flip = self.settings.scales, self.settings.flip
+            crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
+            clip = augment.apply_crop(clip, crop, size)
+        elif self.settings.test_crops == 10:
+            clip = augment.ten_crops(clip, size)
+        else:
+            clip = {stream: maps[None] for stream, maps in augment.centre_crop(clip, size).items()}
+        if "rgb" in clip:
+            clip["rgb"] = augment.normalise(clip["rgb"])
+        return clip, self.videos.samples[index].label
+
+    def snippets(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Tensor]:
+        """The snippets of one video before cropping: rgb uint8 (3, T, H, W), flow float32 (C, T, H, W)."""
+        settings = self.settings
+        fields = self._count(index)
+        segments = settings.segments if self.train else settings.test_segments
+        starts = segment_starts(fields, segments, settings.length, rng)
+        stacks = snippet_indices(starts, settings.length, fields)  # (K, length)
+        dense = settings.layout == "dense"
+        clip = {}
+        if "rgb" in self.streams:
+            frames = self._read("rgb", index, stacks[0] if dense else starts, self._frames)
+            clip["rgb"] = frames.permute(1, 0, 2, 3)
+        if "flow" in self.streams:
+            flow = self._read("flow", index, stacks.ravel(), self._fields)
+            flow = flow if dense else flow.unflatten(0, stacks.shape).flatten(1, 2)  # (K, 2 length, H, W)
+            clip["flow"] = flow.permute(1, 0, 2, 3)
+        return clip
+
+    def _count(self, index: int) -> int:
+        if index not in self._counts:
+            self._counts[index] = self.flow.count(self.videos.samples[index].path)
+        return self._counts[index]
+
+    def _read(self, kind: str, index: int, wanted: np.ndarray, read: Callable) -> Tensor:
+        absent = sorted({int(t) for t in wanted if (kind, index, int(t)) not in self._kept})
+        fresh = dict(zip(absent, read(index, absent), strict=True)) if absent else {}
+        for t, image in fresh.items():
+            if self.memory > 0:
+                self._kept[kind, index, t] = image
+                self.memory -= image.nbytes
+        return torch.stack([fresh[int(t)] if int(t) in fresh else self._kept[kind, index, int(t)] for t in wanted])
+
+    def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
+        if self._decoder is None:
+            self._decoder = Decoder()
+        path = self.videos.samples[index].path
+        info = self._decoder.info(path)
+        size = short_side(info.height, info.width, self.flow.settings.short_side)
+        return torch.from_numpy(self._decoder.frames(path, wanted, size=size)).permute(0, 3, 1, 2)
+
+    def _fields(self, index: int, wanted: Sequence[int]) -> Tensor:
+        return torch.from_numpy(self.flow.fields(self.videos.samples[index].path, wanted))
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_decoder": None}  # each process that loads data has a decoder of its own
+
+    def close(self) -> None:
+        """End the decoding process."""
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None

@@ -1,0 +1,47 @@
+"""Scores of whole videos: several segments and crops of each, averaged."""
+
+import torch
+from accelerate import Accelerator
+from einops import rearrange, reduce
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from videoattn.reporting.progress import Progress
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module,
+    data: Dataset,
+    *,
+    accelerator: Accelerator,
+    batch_size: int,
+    progress: Progress,
+    workers: int = 0,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Average the scores of every video over its crops (its segments are averaged by the network, eq. (6) of CMA).
+
+    Args:
+        model: takes a clip (dict of (B, C, T, H, W) tensors), gives a dict of (B, classes) scores.
+        data: item i is a pair of clip (dict of (crops, C, T, H, W)) and label.
+        batch_size: videos at a time.
+
+    Returns:
+        {stream: (videos, classes)} on the CPU in the order of `data`, and the labels (videos,).
+    """
+    loader = DataLoader(data, batch_size=batch_size, num_workers=workers)
+    model = accelerator.unwrap_model(model).to(accelerator.device).eval()
+    loader = accelerator.prepare(loader)
+    scores: dict[str, list[Tensor]] = {}
+    labels: list[Tensor] = []
+    for clip, label in loader:
+        videos = len(label)
+        views = {name: rearrange(part, "b v c t h w -> (b v) c t h w") for name, part in clip.items()}
+        with accelerator.autocast():
+            outputs = model(views)
+        for stream, score in outputs.items():
+            mean = reduce(score.float(), "(b v) c -> b c", "mean", b=videos)
+            scores.setdefault(stream, []).append(accelerator.gather_for_metrics(mean).cpu())
+        labels.append(accelerator.gather_for_metrics(label).cpu())
+        progress.advance(sum(map(len, labels)), "testing")
+    return {stream: torch.cat(parts) for stream, parts in scores.items()}, torch.cat(labels)

@@ -1,0 +1,28 @@
+"""The papers: one folder each, which holds a `recipe.py`. Only light imports, so that a wrong name is refused at once.
+
+A paper's `__init__.py` names its data sets besides the probe, and imports nothing:
+
+    DATA_SETS = ("folder", "ucf101")
+"""
+
+import importlib
+from pathlib import Path
+
+from videoattn.errors import InputError
+from videoattn.training.parameters import unknown
+
+PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
+
+
+def check_paper(name: str | None) -> str:
+    """The name of a paper; InputError, with the list of good ones, where it is none."""
+    if not name:
+        raise InputError(f"no paper is named: give PAPER=...; good ones: {', '.join(PAPERS)}")
+    if name not in PAPERS:
+        raise unknown("paper", name, PAPERS)
+    return name
+
+
+def data_sets(paper: str) -> tuple[str, ...]:
+    """The data sets on which a paper's notebook can run, besides the probe."""
+    return importlib.import_module(f"videoattn.papers.{paper}").DATA_SETS

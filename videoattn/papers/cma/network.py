@@ -1,0 +1,236 @@
+r"""Two-branch networks with cross-modality attention between the branches, and the single streams that they grow from.
+
+L. Chi, G. Tian, Y. Mu, Q. Tian. Two-Stream Video Classification with Cross-Modality Attention. ICCV Workshops 2019.
+
+    (6) G = 1/K sum_i G_i
+
+Axes: b batch, c channels, t = K snippets in 2D networks (each a frame or a stack of flow) or frames in 3D networks.
+
+Departures: none. The paper does not say whether a block sees the other branch before or after that branch's own block;
+here both blocks of a position see the maps from before.
+"""
+
+import copy
+from collections.abc import Sequence
+
+from einops import rearrange, reduce
+from torch import Tensor, nn
+
+from videoattn.errors import InputError
+from videoattn.layers.attach import attach
+from videoattn.layers.non_local import NonLocalBlock
+from videoattn.papers.cma.attention import CMABlock
+
+STREAMS = ("rgb", "flow")
+
+
+def every_other_block(backbone: nn.Module) -> tuple[str, ...]:
+    """Module paths of every other block of stages 3 and 4: five in ResNet-50, after 3_1, 3_3, 4_1, 4_3 and 4_5."""
+    return tuple(f"layer{s}.{i}" for s in (2, 3) for i in range(0, len(backbone.get_submodule(f"layer{s}")), 2))
+
+
+def width(backbone: nn.Module, position: str) -> int:
+    """Channels of a backbone's maps at a module path such as "layer2.0"."""
+    return {stage["module"]: stage["num_chs"] for stage in backbone.feature_info}[position.split(".")[0]]
+
+
+def feature_path(backbone: nn.Module) -> list[str]:
+    """Module paths of all that a backbone applies before its head, in order, residual stages block by block."""
+    path = []
+    for name, child in backbone.named_children():
+        if name.startswith("layer"):
+            path += [f"{name}.{i}" for i in range(len(child))]
+        else:
+            path.append(name)
+        if name == "layer4":
+            return path
+    raise InputError(f"{type(backbone).__name__} has no layer4: a ResNet or a P3D network is expected")
+
+
+def add_non_local(backbone: nn.Module, positions: Sequence[str], *, dims: int = 2) -> nn.Module:
+    """Attach a non-local block after each of the positions (section 5.5), in place."""
+    return attach(backbone, {p: NonLocalBlock(channels=width(backbone, p), dims=dims) for p in positions})
+
+
+def consensus(scores: Tensor, clips: int) -> Tensor:
+    """Average the scores (B K, classes) of `clips` = B videos over their K snippets."""
+    return reduce(scores, "(b k) c -> b c", "mean", b=clips)  # Eq. (6)
+
+
+class Freezable(nn.Module):
+    """A network of which parts can be kept as they are while the rest is trained."""
+
+    frozen: tuple[str, ...] = ()
+
+    def freeze(self, paths: Sequence[str]) -> None:
+        """Keep the parameters and the batch-norm statistics of the modules at `paths`; train all else."""
+        self.requires_grad_(True)
+        self.frozen = tuple(paths)
+        for path in self.frozen:
+            self.get_submodule(path).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Freezable":
+        super().train(mode)
+        for path in self.frozen:
+            self.get_submodule(path).eval()
+        return self
+
+
+class SingleStream(Freezable):
+    """One branch alone: the rows of the tables without attention across modalities.
+
+    Args:
+        backbone: a network with `forward_head`, 2D or 3D.
+        stream: which entry of the clip it reads, "rgb" or "flow".
+        dims: 2 folds the snippets into the batch, 3 feeds them as time.
+
+    Shapes: clip {stream: (B, C, T, H, W)}; output {stream: (B, classes)}.
+    """
+
+    def __init__(self, backbone: nn.Module, *, stream: str, dims: int = 2):
+        super().__init__()
+        check_stream(stream)
+        self.backbone = backbone
+        self.stream = stream
+        self.dims = dims
+
+    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
+        video = clip[self.stream]
+        maps = video if self.dims == 3 else rearrange(video, "b c t h w -> (b t) c h w")
+        return {self.stream: consensus(self.backbone(maps), len(video))}
+
+    def train_last_layer(self) -> None:
+        """Train the last layer alone (section 5.7)."""
+        self.freeze([f"backbone.{name}" for name, _ in self.backbone.named_children() if name != "fc"])
+
+
+class CMANetwork(Freezable):
+    """An RGB and a flow branch with CMA blocks in both, each attending to the other (figure 2).
+
+    Args:
+        rgb, flow: two backbones of one architecture; the flow branch has its own number of input channels.
+        positions: module paths after which the blocks stand, such as ("layer2.0", "layer3.4").
+        dims: 2 for image backbones, 3 for video backbones.
+        pool: max-pool before keys and values.
+
+    Shapes:
+        clip: {"rgb": (B, 3, T, H, W), "flow": (B, 10, T, H, W)}; scores: {"rgb": (B, classes), "flow": (B, classes)}.
+        While one branch is trained (`train_only`) the scores of the other are not computed.
+    """
+
+    def __init__(self, *, rgb: nn.Module, flow: nn.Module, positions: Sequence[str], dims: int = 2, pool: bool = True):
+        super().__init__()
+        path = feature_path(rgb)
+        absent = [p for p in positions if p not in path]
+        if absent or not positions:
+            raise InputError(f"positions {absent or 'none'}: possible are {', '.join(path)}")
+        self.streams = nn.ModuleDict({"rgb": rgb, "flow": flow})
+        self.positions = tuple(sorted(positions, key=path.index))
+        self.dims = dims
+        self.blocks = nn.ModuleDict()
+        for own, other in (("rgb", "flow"), ("flow", "rgb")):
+            self.blocks[own] = nn.ModuleDict()
+            for p in self.positions:
+                self.blocks[own][p.replace(".", "_")] = CMABlock(
+                    channels=width(self.streams[own], p),
+                    context_channels=width(self.streams[other], p),
+                    dims=dims,
+                    pool=pool,
+                )
+        self.outputs = STREAMS
+        self.trained: str | None = None
+
+    def block(self, stream: str, position: str) -> CMABlock | None:
+        """The block that writes into `stream` at `position`; None once it has been pruned."""
+        return dict(self.blocks[stream].items()).get(position.replace(".", "_"))
+
+    def forward(
+        self, clip: dict[str, Tensor], *, return_attention: bool = False
+    ) -> dict[str, Tensor] | tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
+        wanted = (self.trained,) if self.training and self.trained else self.outputs
+        clips = len(clip["rgb"])
+        maps = {s: clip[s] if self.dims == 3 else rearrange(clip[s], "b c t h w -> (b t) c h w") for s in STREAMS}
+        attention = {}
+        path = feature_path(self.streams["rgb"])
+        begin = 0
+        for position in self.positions:
+            end = path.index(position) + 1
+            for s in STREAMS:
+                maps[s] = self._run(s, path[begin:end], maps[s])
+            writers = wanted if position == self.positions[-1] else STREAMS
+            maps |= self._cross(maps, position, writers, attention if return_attention else None)
+            begin = end
+        scores = {}
+        for s in wanted:
+            features = self._run(s, path[begin:], maps[s])
+            scores[s] = consensus(self.streams[s].forward_head(features), clips)
+        return (scores, attention) if return_attention else scores
+
+    def _run(self, stream: str, path: Sequence[str], maps: Tensor) -> Tensor:
+        for name in path:
+            maps = self.streams[stream].get_submodule(name)(maps)
+        return maps
+
+    def _cross(
+        self, maps: dict[str, Tensor], position: str, writers: Sequence[str], attention: dict | None
+    ) -> dict[str, Tensor]:
+        crossed = {}
+        for own, other in (("rgb", "flow"), ("flow", "rgb")):
+            block = self.block(own, position) if own in writers else None
+            if block is None:
+                continue
+            if attention is None:
+                crossed[own] = block(maps[own], maps[other])
+            else:
+                crossed[own], attention[own, position] = block(maps[own], maps[other], return_attention=True)
+        return crossed
+
+    def train_only(self, stream: str) -> None:
+        """Train one branch and its blocks; freeze the other with its blocks and batch-norm statistics (section 4.3)."""
+        check_stream(stream)
+        other = "flow" if stream == "rgb" else "rgb"
+        self.trained = stream
+        self.freeze([f"streams.{other}", f"blocks.{other}"])
+
+    def train_behind(self, stream: str) -> None:
+        """Train the last block of one branch and the layers behind it (section 5.6)."""
+        self.train_only(stream)
+        path = feature_path(self.streams[stream])
+        before = path[: path.index(self.positions[-1]) + 1]
+        earlier = [f"blocks.{stream}.{p.replace('.', '_')}" for p in self.positions[:-1]]
+        self.freeze([*self.frozen, *earlier, *(f"streams.{stream}.{name}" for name in before)])
+
+    def train_last_layer(self, stream: str) -> None:
+        """Train the last layer of one branch alone (section 5.7)."""
+        self.train_only(stream)
+        kept = [name for name, _ in self.streams[stream].named_children() if name != "fc"]
+        self.freeze([*self.frozen, f"blocks.{stream}", *(f"streams.{stream}.{name}" for name in kept)])
+
+    def prune(self, stream: str, *, identity_blocks: bool = False) -> "CMANetwork":
+        """A copy that gives only the scores of one branch, without the layers of the other that cannot reach them.
+
+        What the last block reads is all that counts of the other branch: its later layers, its head and its own last
+        block go. With `identity_blocks` its other blocks go as well: while that branch has not been trained with
+        blocks (after iteration 1) they are the identity.
+        """
+        check_stream(stream)
+        pruned = copy.deepcopy(self)
+        other = "flow" if stream == "rgb" else "rgb"
+        backbone = pruned.streams[other]
+        path = feature_path(backbone)
+        for name in path[path.index(self.positions[-1]) + 1 :]:
+            backbone.set_submodule(name, nn.Identity())
+        for name in ("global_pool", "fc"):
+            backbone.set_submodule(name, nn.Identity())
+        gone = self.positions if identity_blocks else self.positions[-1:]
+        for position in gone:
+            del pruned.blocks[other][position.replace(".", "_")]
+        pruned.outputs = (stream,)
+        return pruned
+
+
+def check_stream(stream: str) -> None:
+    """Raise `InputError` unless `stream` is one of the two."""
+    if stream not in STREAMS:
+        raise InputError(f"stream {stream!r} is unknown; possible are {', '.join(STREAMS)}")

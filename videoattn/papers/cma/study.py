@@ -1,0 +1,192 @@
+"""The study of cross-modality attention: from the notebook's parameters to networks, clips and a folder of results."""
+
+import dataclasses
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from videoattn.backbones.p3d import P3D
+from videoattn.backbones.resnet import resnet
+from videoattn.data.flow import FlowSettings
+from videoattn.data.snippets import Snippets
+from videoattn.data.two_stream import Lists, TwoStreamData, listed
+from videoattn.locations import cache_root
+from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block
+from videoattn.papers.cma.recipe import CENTRAL, PROFILES, ROWS, VARIANTS, Profile, Variant
+from videoattn.training.parameters import PROBE, Parameters
+from videoattn.training.study import Job, Study
+
+CHANNELS = {"segments": {"rgb": 3, "flow": 10}, "dense": {"rgb": 3, "flow": 2}}  # of a snippet
+
+
+def study(parameters: Parameters) -> Study:
+    """The study that these parameters ask for; nothing is generated or trained yet.
+
+    Raises:
+        InputError: the data set is not as it should be.
+    """
+    parameters = parameters.resolved()
+    profile = PROFILES[parameters.profile]
+    flow = profile.flow if parameters.flow == "auto" else parameters.flow
+    seeds = tuple(range(parameters.seeds or profile.seeds))
+    probe = parameters.dataset == PROBE
+    lists = None if probe else _user_lists(parameters)
+    names = profile.jobs if probe else tuple(name for name in profile.jobs if name in CENTRAL)
+    plan = dataclasses.asdict(profile) | {
+        "jobs": names,
+        "flow": flow,
+        "seeds": seeds,
+        "pretrained": parameters.pretrained,
+        "variants": {name: dataclasses.asdict(VARIANTS[name]) for name in names},
+        "data": "probe" if probe else [v.fingerprint() for v in lists],
+    }
+    for name in ("workers", "max_unreadable", *(() if probe else ("probe",))):
+        del plan[name]  # without effect on the results
+    classes = profile.probe.classes if probe else len(lists[0].classes)
+    data = _Clips(profile, flow, lists)
+    return Study(
+        paper="cma",
+        parameters=parameters,
+        plan=plan,
+        jobs=tuple(_job(name, profile) for name in names),
+        rows=tuple(row for row in ROWS if {part[0] for part in row.parts} <= set(names)),
+        seeds=seeds,
+        build=lambda job, weights: build(
+            VARIANTS[job.name], profile, classes=classes, weights=weights, pretrained=parameters.pretrained
+        ),
+        data=data,
+        workers=0 if probe else profile.workers,
+        test_batch=profile.test_batch,
+    )
+
+
+def build(
+    variant: Variant,
+    profile: Profile,
+    *,
+    classes: int,
+    weights: Callable[[str], dict[str, Tensor]],
+    pretrained: bool = False,
+) -> nn.Module:
+    """The network of one variant, with the weights of the jobs that it starts from, frozen as the paper says.
+
+    Args:
+        weights: state of an earlier job's network, by the job's name.
+    """
+    dims = 3 if variant.kind.startswith("p3d") else 2
+    if variant.kind in ("single", "p3d-single"):
+        network = SingleStream(
+            _backbone(variant, profile, variant.stream, classes, pretrained), stream=variant.stream, dims=dims
+        )
+        if variant.transfer:
+            _load_all_but_last(network, weights(variant.after[0]))
+            network.train_last_layer()
+        return network
+    branches = {s: _backbone(variant, profile, s, classes, pretrained) for s in ("rgb", "flow")}
+    positions = (f"layer3.{len(branches['rgb'].layer3) - 1}",) if dims == 3 else every_other_block(branches["rgb"])
+    network = CMANetwork(**branches, positions=positions, dims=dims)
+    if variant.transfer:
+        _load_all_but_last(network, weights(variant.after[0]))
+        network.train_last_layer(variant.stream)
+    elif variant.kind == "p3d-cma":
+        for s, name in (("rgb", variant.after[0]), ("flow", variant.after[1])):
+            network.streams[s].load_state_dict(_branch(weights(name)))
+        network.train_behind(variant.stream)
+    elif variant.first:
+        network.streams["flow"].load_state_dict(_branch(weights(variant.after[0])))
+        network.train_only(variant.stream)
+    else:
+        network.load_state_dict(weights(variant.after[0]))
+        network.train_only(variant.stream)
+    return network
+
+
+def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pretrained: bool) -> nn.Module:
+    if variant.kind.startswith("p3d"):
+        return P3D(
+            classes=classes,
+            in_channels=CHANNELS["dense"][stream],
+            dropout=profile.dropout,
+            layers=profile.p3d_layers,
+            width=profile.p3d_width,
+        )
+    backbone = resnet(
+        profile.backbone,
+        classes=classes,
+        in_channels=CHANNELS["segments"][stream],
+        dropout=profile.dropout,
+        pretrained=pretrained,
+        channels=profile.channels,
+        stem_width=profile.stem_width,
+        padding=variant.padding,
+    )
+    if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other
+        add_non_local(backbone, every_other_block(backbone))
+    return backbone
+
+
+def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's state out of a single stream's."""
+    return {name.removeprefix("backbone."): value for name, value in state.items()}
+
+
+def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Take over all but the last layers, which stay as they are initialised."""
+    kept = {name: value for name, value in state.items() if ".fc." not in name}
+    network.load_state_dict(network.state_dict() | kept)
+
+
+def _job(name: str, profile: Profile) -> Job:
+    variant = VARIANTS[name]
+    recipe = profile.transfer if variant.transfer else profile.recipe
+    return Job(name, recipe, variant.stream, after=variant.after)
+
+
+def _user_lists(parameters: Parameters) -> Lists:
+    return listed(parameters.dataset, parameters.data, split=parameters.split, allow_missing=parameters.allow_missing)
+
+
+class _Clips:
+    """Clips of the data set and, for the transfer, of the second one; prepared when first asked for."""
+
+    def __init__(self, profile: Profile, flow: str, lists: Lists | None):
+        self.profile = profile
+        self.flow = FlowSettings(algorithm=flow, short_side=profile.short_side)
+        self.lists = lists
+        self._sets: dict[str, TwoStreamData] = {}
+
+    def train(self, job: Job, seed: int) -> Snippets:
+        variant = VARIANTS[job.name]
+        return self._set(variant).train(self._use(variant), seed=seed, streams=self._streams(variant))
+
+    def test(self, job: Job) -> Snippets:
+        variant = VARIANTS[job.name]
+        return self._set(variant).test(self._use(variant), streams=self._streams(variant))
+
+    def description(self) -> dict:
+        return self.main.description()
+
+    @property
+    def main(self) -> TwoStreamData:
+        """The data set itself."""
+        return self._set(VARIANTS["rgb"])
+
+    def _use(self, variant: Variant) -> str:
+        return "dense" if variant.kind.startswith("p3d") else "segments"
+
+    def _streams(self, variant: Variant) -> tuple[str, ...]:
+        return (variant.stream,) if variant.kind.endswith("single") else ("rgb", "flow")
+
+    def _set(self, variant: Variant) -> TwoStreamData:
+        key = "second" if variant.transfer else "main"
+        if key not in self._sets:
+            probe = self.profile.probe.second() if variant.transfer else self.profile.probe
+            self._sets[key] = TwoStreamData(
+                (lambda: self.lists)
+                if self.lists
+                else (lambda: listed("folder", probe.generate(cache_root() / "probes"))),
+                flow=self.flow,
+                settings={"segments": self.profile.snippets, "dense": self.profile.dense},
+                max_unreadable=self.profile.max_unreadable,
+            )
+        return self._sets[key]

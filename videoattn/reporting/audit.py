@@ -1,0 +1,77 @@
+"""Audits: each complexity figure that a paper prints beside what its network really costs."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from importlib.resources import files
+
+import pandas as pd
+
+from videoattn.errors import InputError
+
+REPRODUCED = "reproduced"
+OTHER_READING = "reproduced only under another reading"
+MISPRINT = "misprint"
+NOT_REPRODUCIBLE = "not reproducible"
+VERDICTS = (REPRODUCED, OTHER_READING, MISPRINT, NOT_REPRODUCIBLE)
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One printed figure.
+
+    Args:
+        table, row, quantity: where it stands in the paper. printed: as it stands there.
+        computed: exact integer of the network as built: parameters, multiply-adds of one clip, or a size.
+        in_paper_units: `computed` as the paper would print it.
+        reading: what was counted, and what else was tried. verdict: one of `VERDICTS`.
+    """
+
+    table: str
+    row: str
+    quantity: str
+    printed: str
+    computed: int
+    in_paper_units: str
+    reading: str
+    verdict: str
+
+    def __post_init__(self):
+        if self.verdict not in VERDICTS:
+            raise InputError(f"verdict {self.verdict!r} is unknown; possible are {', '.join(VERDICTS)}")
+        if not isinstance(self.computed, int):
+            raise InputError(f"computed is {self.computed!r}; an exact integer is expected")
+
+
+def printed(paper: str) -> list[dict[str, str]]:
+    """The rows of a paper's `printed.csv`: table, row, column, value, unit, all as text."""
+    text = (files("videoattn.papers") / paper / "printed.csv").read_text()
+    return list(csv.DictReader(text.splitlines()))
+
+
+def printed_value(paper: str, table: str, row: str, column: str) -> str:
+    """One printed value as text; InputError where the paper prints none there."""
+    found = [r["value"] for r in printed(paper) if (r["table"], r["row"], r["column"]) == (table, row, column)]
+    if len(found) != 1:
+        raise InputError(f"{paper} prints {len(found)} values at table {table!r}, row {row!r}, column {column!r}")
+    return found[0]
+
+
+def rounds_to(value: float, figure: str) -> bool:
+    """Whether `value`, rounded to as many decimals as `figure` is printed with, is that figure."""
+    places = Decimal(figure).as_tuple().exponent
+    return round(Decimal(value), -int(places)) == Decimal(figure)
+
+
+def as_markdown(rows: Sequence[AuditRow]) -> str:
+    """A Markdown table, integers with thousands separators."""
+    table = pd.DataFrame([asdict(row) for row in rows], columns=[f.name for f in fields(AuditRow)])
+    table["computed"] = table["computed"].map("{:,}".format)
+    return table.rename(columns={"in_paper_units": "in paper units"}).to_markdown(index=False, disable_numparse=True)
+
+
+def as_json(rows: Sequence[AuditRow]) -> str:
+    """The rows as a JSON list of objects."""
+    return json.dumps([asdict(row) for row in rows], indent=1)

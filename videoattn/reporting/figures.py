@@ -1,0 +1,135 @@
+"""Figures of the notebooks; each function gives a matplotlib figure."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchvision.utils import flow_to_image
+
+INK = "#222222"
+COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44")  # told apart by colour-blind readers, too
+
+
+def flow_image(flow: Tensor, bound: float = 0.25) -> np.ndarray:
+    """(2, H, W) flow as an RGB image: hue is direction, saturation speed, full at `bound` (in the units of the flow)."""
+    image = flow_to_image((flow.float() / bound).clamp(-1, 1)[None])[0]
+    return image.permute(1, 2, 0).numpy()
+
+
+def film_strips(clips: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Figure:
+    """One row of images a clip, its title at the left."""
+    columns = max(len(images) for _, images in clips)
+    figure, axes = plt.subplots(len(clips), columns, figsize=(1.35 * columns + 0.8, 1.4 * len(clips)), squeeze=False)
+    for row, (title, images) in zip(axes, clips, strict=True):
+        for ax, image in zip(row, images, strict=False):
+            ax.imshow(image)
+        for ax in row:
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def fusion_curves(shares: Sequence[float], curves: Mapping[str, Sequence[Sequence[float]]], *, first: str) -> Figure:
+    """Accuracy over the weight of the first stream: a line for the mean over seeds, a band from lowest to highest."""
+    figure, ax = plt.subplots(figsize=(6, 3.4))
+    for (name, seeds), colour in zip(curves.items(), COLOURS, strict=False):
+        values = 100 * np.asarray(seeds)
+        ax.plot(shares, values.mean(0), color=colour, label=name)
+        ax.fill_between(shares, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+    ax.set(xlabel=f"weight of {first}; the other stream has 1 - weight", ylabel="top-1 accuracy, %", ylim=(0, 102))
+    ax.legend(frameon=False, fontsize=9)
+    _plain(ax)
+    figure.tight_layout()
+    return figure
+
+
+def bars(labels: Sequence[str], values: Sequence[float], halves: Sequence[float], *, xlabel: str) -> Figure:
+    """Horizontal bars with error bars, the first at the top; values in percent."""
+    figure, ax = plt.subplots(figsize=(6, 0.32 * len(labels) + 0.9))
+    shown = [0 if half == float("inf") else half for half in halves]
+    ax.barh(range(len(labels)), values, xerr=shown, color=COLOURS[0], ecolor=INK, height=0.6, capsize=2)
+    ax.set_yticks(range(len(labels)), labels, fontsize=9)
+    ax.invert_yaxis()
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_xlabel(xlabel)
+    _plain(ax)
+    figure.tight_layout()
+    return figure
+
+
+def attention_figure(
+    frame: np.ndarray,
+    flow: np.ndarray,
+    weights: np.ndarray,
+    query: tuple[int, int],
+    grid: tuple[int, int],
+    *,
+    arrows: int = 3,
+    title: str = "",
+) -> Figure:
+    """Frame, flow, and where one query location attends.
+
+    Args:
+        frame, flow: (H, W, 3) images. weights: (h, w) attention over the keys' grid.
+        query: (row, column) on the queries' `grid` (rows, columns).
+        arrows: how many of the strongest keys are pointed at.
+    """
+    height, width = frame.shape[:2]
+    figure, axes = plt.subplots(1, 3, figsize=(7.5, 2.7))
+    for ax, image, name in zip(axes, (frame, flow, frame), ("frame and query", "flow", "attention"), strict=True):
+        ax.imshow(image, extent=(0, width, height, 0))
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(name, fontsize=9)
+    at = ((query[1] + 0.5) * width / grid[1], (query[0] + 0.5) * height / grid[0])
+    overlay = axes[2].imshow(
+        weights, extent=(0, width, height, 0), cmap="magma", alpha=0.65, interpolation="nearest", vmin=0
+    )
+    figure.colorbar(overlay, ax=axes[2], fraction=0.046, pad=0.03).ax.tick_params(labelsize=7)
+    for ax in axes:
+        ax.plot(*at, marker="s", markersize=7, markerfacecolor="none", markeredgecolor="white", markeredgewidth=2)
+        ax.plot(*at, marker="s", markersize=9, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1)
+    for index in np.argsort(weights, axis=None)[::-1][:arrows]:
+        row, column = np.unravel_index(index, weights.shape)
+        end = ((column + 0.5) * width / weights.shape[1], (row + 0.5) * height / weights.shape[0])
+        arrow = {
+            "arrowstyle": "->",
+            "color": "white",
+            "linewidth": 1.5,
+            "alpha": float(weights[row, column] / weights.max()),
+        }
+        axes[2].annotate("", xy=end, xytext=at, arrowprops=arrow)
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def learning_curves(log, *, jobs: Sequence[str]) -> Figure:
+    """Training loss over epochs from a `log.csv` as a data frame: a panel a job, a line a seed."""
+    figure, axes = plt.subplots(1, len(jobs), figsize=(1.9 * len(jobs) + 0.6, 2.2), sharey=True, squeeze=False)
+    for ax, job in zip(axes[0], jobs, strict=True):
+        for seed, colour in zip(sorted(log.loc[log["job"] == job, "seed"].unique()), COLOURS * 4, strict=False):
+            rows = log[(log["job"] == job) & (log["seed"] == seed)]
+            ax.plot(rows["epoch"], rows["loss"], color=colour, linewidth=1.2, label=f"seed {seed}")
+        ax.set_title(job, fontsize=9)
+        ax.set_xlabel("epoch", fontsize=8)
+        ax.tick_params(labelsize=7)
+        _plain(ax)
+    axes[0][0].set_ylabel("training loss", fontsize=8)
+    axes[0][0].legend(frameon=False, fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def to_image(rgb: Tensor) -> np.ndarray:
+    """(3, H, W) uint8 tensor as an (H, W, 3) image."""
+    return rgb.permute(1, 2, 0).to(torch.uint8).numpy()
+
+
+def _plain(ax) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.25)

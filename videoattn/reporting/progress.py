@@ -1,0 +1,1 @@
+from videoattn.progress import Progress as Progress

@@ -1,0 +1,134 @@
+"""Records: what a run measured, with all that is needed to judge and to repeat it."""
+
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import torch
+
+from videoattn.errors import RunError
+from videoattn.locations import repository
+from videoattn.training.checkpoint import write_atomically
+
+PACKAGES = ("torch", "torchvision", "timm", "accelerate", "decord", "av", "opencv-contrib-python-headless", "numpy")
+
+
+@dataclass
+class Record:
+    """The content of one `record.json`.
+
+    `results` holds a dict a job and seed: {"job", "seed", "metrics": {row: metrics}, "wall_s"}; a metrics dict is what
+    `evaluation.metrics.classification_metrics` gives, or further values under names of their own.
+    """
+
+    paper: str
+    profile: str
+    digest: str
+    parameters: dict
+    recipe: dict
+    data: dict
+    results: list[dict] = field(default_factory=list)
+    environment: dict = field(default_factory=dict)
+    wall_s: float = 0.0
+    complete: bool = False
+
+    def has(self, job: str, seed: int) -> bool:
+        """Whether this job has been trained and tested with this seed."""
+        return any(r["job"] == job and r["seed"] == seed for r in self.results)
+
+    def values(self, row: str, metric: str = "top1") -> list[float]:
+        """A metric of one row, seed by seed in ascending order; empty where the row was not run."""
+        found = sorted((r for r in self.results if row in r["metrics"]), key=lambda r: r["seed"])
+        return [r["metrics"][row][metric] for r in found]
+
+    def seeds(self, row: str) -> list[int]:
+        """The seeds for which a row is measured, ascending."""
+        return sorted(r["seed"] for r in self.results if row in r["metrics"])
+
+    def save(self, folder: Path) -> None:
+        """Write `record.json` into `folder`, atomically."""
+        write_atomically(folder / "record.json", (json.dumps(self.__dict__, indent=1) + "\n").encode())
+
+
+def read(folder: Path) -> Record:
+    """The record of a run's folder.
+
+    Raises:
+        RunError: no record there, or one that is not whole.
+    """
+    path = folder / "record.json"
+    try:
+        return Record(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise RunError(f"{folder} holds no record.json") from None
+    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is no record: {error}") from error
+
+
+def records(root: Path, paper: str) -> Iterator[tuple[Path, Record]]:
+    """All readable records of a paper with their folders, by folder name."""
+    for path in sorted((root / paper).glob("*/record.json")):
+        yield path.parent, read(path.parent)
+
+
+def environment(device: torch.device | str = "cpu") -> dict:
+    """Versions, hardware, commit and whether the tree was clean."""
+    return {
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "hardware": _hardware(torch.device(device)),
+        "commit": _git("rev-parse", "HEAD"),
+        "clean": _git("status", "--porcelain") == "",
+    }
+
+
+def _hardware(device: torch.device) -> dict:
+    hardware = {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+    }
+    if device.type == "cuda":
+        hardware["gpu"] = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(device)}"
+    return hardware
+
+
+@functools.cache
+def _cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(repository()), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None  # installed without its checkout: the record says that the commit is unknown
+
+
+def publish(folder: Path, files: Sequence[str] = ("record.json", "log.csv", "notebook.ipynb")) -> Path:
+    """Copy what git should keep of a finished run into the folder that tables and tests read.
+
+    Raises:
+        RunError: the run is not complete, or lacks one of the files.
+    """
+    record = read(folder)
+    if not record.complete:
+        raise RunError(f"{folder} is not complete: run the same command again to finish it")
+    target = folder.with_name(f"published-{folder.name}")
+    for name in files:
+        if not (folder / name).is_file():
+            raise RunError(f"{folder} has no {name}: publish a run that `videoattn reproduce` has finished")
+    for name in [*files, *(f"figures/{p.name}" for p in sorted((folder / "figures").glob("*.png")))]:
+        write_atomically(target / name, (folder / name).read_bytes())
+    return target

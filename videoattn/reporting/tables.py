@@ -1,0 +1,93 @@
+"""Result tables as Markdown, made from records; accuracies in percent with the 95% interval over seeds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from videoattn.errors import InputError, RunError
+from videoattn.evaluation.metrics import mean_interval, paired_difference
+from videoattn.locations import runs_root
+from videoattn.reporting.audit import printed
+from videoattn.reporting.record import Record, read, records
+
+NOT_RUN = "not in this profile"
+
+
+def percent(mean: float, half: float, *, signed: bool = False) -> str:
+    """A fraction and the half-width of its interval in percent; no interval for a single seed."""
+    number = f"{100 * mean:+.1f}" if signed else f"{100 * mean:.1f}"
+    return number if half == float("inf") else f"{number} ± {100 * half:.1f}"
+
+
+def accuracy(record: Record, row: str, metric: str = "top1") -> str:
+    """One accuracy of a record, or that its profile does not hold the row."""
+    values = record.values(row, metric)
+    return percent(*mean_interval(values)) if values else NOT_RUN
+
+
+def difference(record: Record, row: str, baseline: str) -> tuple[float, float] | None:
+    """Mean and half-width of the paired difference in top-1; None where either row was not run."""
+    values, others = record.values(row), record.values(baseline)
+    return paired_difference(values, others) if values and len(values) == len(others) else None
+
+
+def protocol(record: Record) -> str:
+    """One line that says what the numbers of a record are: data, profile, seeds, hardware, versions."""
+    hardware, versions = record.environment["hardware"], record.environment["versions"]
+    machine = hardware.get("gpu") or f"{hardware['cores']} cores of {hardware['cpu']}"
+    data = record.data
+    seeds = len({result["seed"] for result in record.results})
+    return (
+        f"{_data_name(record)}: {data['train']} training and {data['test']} test videos of {len(data['classes'])} "
+        f"classes; profile {record.profile}, {seeds} seed{'s' if seeds > 1 else ''}; {machine}; "
+        f"torch {versions['torch']}; {record.wall_s / 60:.1f} minutes of training and testing; run {record.digest}"
+    )
+
+
+def beside(record: Record, table: str, rows: Sequence[tuple[str, str, str]], *, paper_data: str) -> str:
+    """A table of the paper with the same rows as measured here, in columns of their own.
+
+    Args:
+        rows: (row, column, row of the record) for each line, the first two as in the paper's `printed.csv`.
+        paper_data: the paper's data set, named in the head of its column.
+    """
+    values = {(r["row"], r["column"]): r["value"] for r in printed(record.paper) if r["table"] == table}
+    lines = []
+    for row, column, ours in rows:
+        if (row, column) not in values:
+            raise InputError(f"table {table} of {record.paper} has no row {row!r} with column {column!r}")
+        lines.append((row, column, values[row, column], accuracy(record, ours)))
+    head = ["model", "column", f"paper, {paper_data}, %", f"here, {_data_name(record)}, top-1 %"]
+    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
+
+
+def published(paper: str) -> dict[str, Record]:
+    """The records that the repository holds of a paper, by folder name."""
+    return {
+        folder.name: record for folder, record in records(runs_root(), paper) if folder.name.startswith("published-")
+    }
+
+
+def summary(folder: Path) -> str:
+    """What a run measured, as text for a terminal, and where everything lies."""
+    record = read(folder)
+    rows = sorted({name for result in record.results for name in result["metrics"]})
+    table = pd.DataFrame(
+        [(row, accuracy(record, row), len(record.seeds(row))) for row in rows], columns=["row", "top-1 %", "seeds"]
+    )
+    state = "complete" if record.complete else "not complete: the same command goes on"
+    names = ("notebook.ipynb", "record.json", "log.csv", "figures", "checkpoints", "scores")
+    files = "\n".join(f"  {folder / name}" for name in names if (folder / name).exists())
+    return f"{protocol(record)}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n{state}\n{files}"
+
+
+def check_same_protocol(compared: Sequence[Record]) -> None:
+    """Raise `RunError` unless the records may stand in one column: same paper, profile, data and recipe."""
+    kinds = {(r.paper, r.profile, _data_name(r), r.digest) for r in compared}
+    if len(kinds) > 1:
+        raise RunError(f"records of different protocols cannot share a column: {sorted(kinds)}")
+
+
+def _data_name(record: Record) -> str:
+    return record.parameters.get("DATASET", "probe")

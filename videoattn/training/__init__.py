@@ -1,0 +1,1 @@
+"""Training: the notebook's parameters, recipes, the loop and its checkpoints."""

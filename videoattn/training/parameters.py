@@ -1,0 +1,195 @@
+"""The parameters of every notebook: their names, defaults and good values, and the check that refuses the rest.
+
+The same nine for all papers. `make reproduce`, papermill and a reader in JupyterLab set them; `check` turns what they
+set into `Parameters` or says what would be right. Only the standard library is imported here, so that a wrong value is
+refused before anything is installed.
+"""
+
+import ast
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from videoattn.errors import InputError
+
+PROBE = "probe"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter. Its type is its default's; `choices`, or `bounds` with both ends included, limit its value."""
+
+    name: str
+    default: str | int | bool
+    help: str
+    choices: tuple[str, ...] = ()
+    bounds: tuple[int, int] | None = None
+
+
+PARAMETERS = (
+    Parameter(
+        "PROFILE",
+        "check",
+        "check (seconds), cpu, gpu (minutes), paper (its protocol), auto (gpu where there is CUDA, else cpu)",
+        choices=("check", "cpu", "gpu", "paper", "auto"),
+    ),
+    Parameter("DATASET", PROBE, "probe (generated clips), or a data set of the paper, which lies in DATA"),
+    Parameter("DATA", "", "the folder of the data set"),
+    Parameter("SPLIT", 1, "which official split of the data set, 1 to 3", bounds=(1, 3)),
+    Parameter("SEEDS", 0, "how many seeds, 1 to 20; 0: as many as the profile says", bounds=(0, 20)),
+    Parameter(
+        "FLOW", "auto", "optical flow: tvl1, dis, or auto (as the profile says)", choices=("auto", "tvl1", "dis")
+    ),
+    Parameter("PRETRAINED", False, "start from ImageNet weights"),
+    Parameter("ALLOW_MISSING", False, "go on without listed videos that are missing"),
+    Parameter("RUNS", "", "the folder of the records; empty: runs/ of the checkout"),
+)
+NAMES = tuple(parameter.name for parameter in PARAMETERS)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The checked parameters of one run of a paper's notebook. `data` and `runs` are absolute, None where empty."""
+
+    paper: str
+    profile: str
+    dataset: str
+    data: Path | None
+    split: int
+    seeds: int
+    flow: str
+    pretrained: bool
+    allow_missing: bool
+    runs: Path | None
+
+    def resolved(self) -> "Parameters":
+        """The same with the profile `auto` replaced: `gpu` where there is CUDA, else `cpu`."""
+        if self.profile != "auto":
+            return self
+        import torch
+
+        return replace(self, profile="gpu" if torch.cuda.is_available() else "cpu")
+
+    def changed(self) -> dict[str, str | int | bool]:
+        """The values that differ from the notebook's defaults, by name, as papermill takes them."""
+        values = {parameter.name: getattr(self, parameter.name.lower()) for parameter in PARAMETERS}
+        for name in ("DATA", "RUNS"):
+            values[name] = str(values[name] or "")
+        return {
+            parameter.name: values[parameter.name]
+            for parameter in PARAMETERS
+            if values[parameter.name] != parameter.default
+        }
+
+
+def parameters_cell() -> str:
+    """The source of the notebooks' cell that is tagged `parameters`."""
+    values = [f'"{p.default}"' if isinstance(p.default, str) else str(p.default) for p in PARAMETERS]
+    return "\n".join(f"{p.name} = {value}  # {p.help}" for p, value in zip(PARAMETERS, values, strict=True))
+
+
+def unknown(what: str, name: object, good: Iterable[str]) -> InputError:
+    """The error for a name that is none of the good ones: it lists them, the nearest first."""
+    good = list(good)
+    near = [match for text in (str(name), str(name).upper()) for match in difflib.get_close_matches(text, good, n=1)]
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return InputError(f"unknown {what} {name!r}{meant}; good ones: {', '.join(good)}")
+
+
+def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) -> Parameters:
+    """Check the values that were given, by name; what is not given keeps its default.
+
+    Values may be texts, as make and papermill's `-r` pass them: an integer in decimal digits; true, false, 1 or 0 in
+    any case. `data_sets` names the paper's data sets besides the probe. Relative paths count from the current folder.
+
+    Raises:
+        InputError: a name or a value is wrong, or would be ignored; the message lists the good ones.
+    """
+    for name in values:
+        if name not in NAMES:
+            raise unknown("parameter", name, NAMES)
+    value = {p.name: _value(p, values.get(p.name, p.default)) for p in PARAMETERS}
+    if value["DATASET"] not in (PROBE, *data_sets):
+        raise unknown(f"DATASET of {paper}", value["DATASET"], (PROBE, *data_sets))
+    if value["DATASET"] == PROBE:
+        for p in PARAMETERS:
+            if p.name in ("DATA", "SPLIT", "ALLOW_MISSING") and value[p.name] != p.default:
+                raise InputError(
+                    f"{p.name} is {value[p.name]!r}, but the probe has none: set DATASET too; "
+                    f"good ones: {', '.join(data_sets)}"
+                )
+    elif not value["DATA"]:
+        raise InputError(f"DATASET is {value['DATASET']!r}, but DATA is empty: set DATA to the folder that holds it")
+    return Parameters(
+        paper=paper,
+        profile=value["PROFILE"],
+        dataset=value["DATASET"],
+        data=_folder("DATA", value["DATA"], must_exist=True),
+        split=value["SPLIT"],
+        seeds=value["SEEDS"],
+        flow=value["FLOW"],
+        pretrained=value["PRETRAINED"],
+        allow_missing=value["ALLOW_MISSING"],
+        runs=_folder("RUNS", value["RUNS"], must_exist=False),
+    )
+
+
+def check_notebook(paper: str, namespace: Mapping[str, object], data_sets: Sequence[str]) -> Parameters:
+    """Check the parameters of the notebook whose `globals()` are given; raises InputError as `check` does.
+
+    papermill writes what it was given into a cell after the parameters, and only warns of a name that is none of them.
+    IPython's history holds that cell, so that such a name is found and refused here.
+    """
+    names = (*NAMES, *_injected(namespace.get("In", ())))
+    return check(paper, {name: namespace[name] for name in names if name in namespace}, data_sets)
+
+
+def _injected(history: Sequence[str]) -> list[str]:
+    """The names that the last of papermill's cells in IPython's history assigns."""
+    cells = [source for source in history if source.startswith("# Parameters\n")]
+    targets = [node.targets[0] for node in ast.parse(cells[-1]).body if isinstance(node, ast.Assign)] if cells else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _value(parameter: Parameter, value: object) -> str | int | bool:
+    """The value in the parameter's type and within its limits."""
+    if isinstance(parameter.default, bool):
+        good, found = "true, false, 1, 0", _boolean(value)
+    elif isinstance(parameter.default, int):
+        low, high = parameter.bounds
+        number = _integer(value)
+        good, found = f"{low} to {high}", number if number is not None and low <= number <= high else None
+    elif parameter.choices:
+        good, found = ", ".join(parameter.choices), value if value in parameter.choices else None
+    else:
+        good, found = "a text (papermill: -r, which keeps digits as text)", value if isinstance(value, str) else None
+    if found is None:
+        raise InputError(f"{parameter.name} is {value!r}; good ones: {good}")
+    return found
+
+
+def _boolean(value: object) -> bool | None:
+    if isinstance(value, bool | int | str):
+        return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
+    return None
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,9}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _folder(name: str, value: str, *, must_exist: bool) -> Path | None:
+    """The absolute path of a folder, or None where the value is empty."""
+    if not value:
+        return None
+    path = Path(os.path.realpath(os.path.expanduser(value)))  # unlike Path, leaves an unknown ~user as it is
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise InputError(f"{name} is {value!r}: {path} is no folder")
+    if must_exist and not os.path.exists(path):
+        raise InputError(f"{name} is {value!r}: {path} does not exist")
+    return path

@@ -1,0 +1,218 @@
+"""A study: the trainings that a notebook compares, run in order, each kept as soon as it is done."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from videoattn.errors import RunError
+from videoattn.evaluation.fusion import fuse, sweep
+from videoattn.evaluation.metrics import classification_metrics
+from videoattn.evaluation.views import predict
+from videoattn.locations import runs_root
+from videoattn.progress import Progress
+from videoattn.reporting.record import Record, environment, read
+from videoattn.training import checkpoint
+from videoattn.training.loop import fit
+from videoattn.training.parameters import Parameters
+from videoattn.training.recipe import Recipe, digest
+
+SHARES = tuple(i / 20 for i in range(21))  # weights of the first of two fused streams
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training. `stream`: which score it trains; `after`: jobs whose weights it starts from; `data`: which set."""
+
+    name: str
+    recipe: Recipe
+    stream: str
+    after: tuple[str, ...] = ()
+    data: str = "main"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: scores of (job, stream), several of them fused with weights."""
+
+    name: str
+    parts: tuple[tuple[str, str, float], ...]
+
+
+class Data(Protocol):
+    """The clips of a study, prepared when they are first asked for."""
+
+    def train(self, job: Job, seed: int) -> Dataset: ...
+    def test(self, job: Job) -> Dataset: ...
+    def description(self) -> dict: ...
+
+
+@dataclass
+class Study:
+    """What one run of a notebook trains and compares.
+
+    Args:
+        plan: all that determines the results, as plain values; its digest names the run's folder.
+        build: (job, weights) -> network; weights(name) gives the state of an earlier job.
+        data: the clips; generated, listed and given flow when the first job asks for them.
+        workers: processes that load clips; test_batch: videos at a time in testing.
+    """
+
+    paper: str
+    parameters: Parameters
+    plan: dict
+    jobs: tuple[Job, ...]
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    build: Callable[[Job, Callable[[str], dict[str, Tensor]]], nn.Module]
+    data: Data
+    workers: int = 0
+    test_batch: int = 64
+
+    @property
+    def digest(self) -> str:
+        """Ten hexadecimal digits of the plan."""
+        return digest(self.plan)
+
+    @property
+    def folder(self) -> Path:
+        """`<runs>/<paper>/<profile>-<data set>-<digest>`."""
+        root = self.parameters.runs or runs_root()
+        return root / self.paper / f"{self.parameters.profile}-{self.parameters.dataset}-{self.digest}"
+
+    def job(self, name: str) -> Job:
+        """The job of that name."""
+        return next(job for job in self.jobs if job.name == name)
+
+    def record(self) -> Record:
+        """What has been measured so far; a new record where nothing has."""
+        if (self.folder / "record.json").exists():
+            return read(self.folder)
+        return Record(
+            paper=self.paper,
+            profile=self.parameters.profile,
+            digest=self.digest,
+            parameters=self.parameters.changed(),
+            recipe=self.plan,
+            data={},
+        )
+
+    def network(self, name: str, seed: int) -> nn.Module:
+        """The trained network of a job, in evaluation mode on the CPU."""
+        job = self.job(name)
+        torch.manual_seed(self._seed(job, seed))
+        network = self.build(job, lambda earlier: self._weights(earlier, seed))
+        network.load_state_dict(self._weights(name, seed))
+        return network.eval()
+
+    def scores(self, name: str, seed: int) -> dict[str, Tensor]:
+        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)}."""
+        with np.load(self._path("scores", name, seed, "npz"), allow_pickle=False) as saved:
+            return {key: torch.from_numpy(saved[key]) for key in saved.files}
+
+    def run(self) -> Record:
+        """Train and test what is missing; every finished job is in the record at once.
+
+        Running again goes on where a killed run stood, and trains nothing twice.
+        """
+        record = self.record()
+        pending = [(job, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
+        for job, seed in pending:
+            record.results = [r for r in record.results if (r["job"], r["seed"]) != (job.name, seed)]
+        for job, seed in pending:
+            begun = time.perf_counter()
+            rows, device = self._train(job, seed)
+            self._log(job, seed, rows)
+            wall = time.perf_counter() - begun
+            record.results.append({"job": job.name, "seed": seed, "metrics": self._metrics(job, seed), "wall_s": wall})
+            record.wall_s += wall
+            record.data = self.data.description()
+            record.environment = environment(device)
+            record.complete = all(self._done(record, j, s) for s in self.seeds for j in self.jobs)
+            record.save(self.folder)
+        return record
+
+    def _done(self, record: Record, job: Job, seed: int) -> bool:
+        files = self._path("checkpoints", job.name, seed, "pt"), self._path("scores", job.name, seed, "npz")
+        return record.has(job.name, seed) and all(path.exists() for path in files)
+
+    def _train(self, job: Job, seed: int) -> tuple[list[dict[str, float]], torch.device]:
+        accelerator = Accelerator(
+            mixed_precision=job.recipe.precision, gradient_accumulation_steps=job.recipe.accumulation
+        )
+        torch.manual_seed(self._seed(job, seed))
+        network = self.build(job, lambda earlier: self._weights(earlier, seed))
+        progress = Progress(f"{job.name} seed {seed}", job.recipe.epochs, quiet=True)
+        rows = fit(
+            network,
+            self.data.train(job, seed),
+            job.recipe,
+            stream=job.stream,
+            seed=self._seed(job, seed),
+            path=self._path("checkpoints", job.name, seed, "pt"),
+            identity=f"{self.digest} {job.name} {seed}",
+            accelerator=accelerator,
+            progress=progress,
+            workers=self.workers,
+        )
+        test = self.data.test(job)
+        scores, labels = predict(
+            network,
+            test,
+            accelerator=accelerator,
+            batch_size=self.test_batch,
+            progress=Progress(f"{job.name} seed {seed}, testing", len(test), what="video", quiet=True),
+            workers=self.workers,
+        )
+        arrays = {stream: score.numpy() for stream, score in scores.items()} | {"labels": labels.numpy()}
+        path = self._path("scores", job.name, seed, "npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **arrays)
+        accelerator.free_memory()
+        return rows, accelerator.device
+
+    def _metrics(self, job: Job, seed: int) -> dict:
+        """Of every row that this job completes."""
+        metrics = {}
+        for row in self.rows:
+            names = {name for name, _, _ in row.parts}
+            if job.name not in names or not all(self._path("scores", n, seed, "npz").exists() for n in names):
+                continue
+            scores = {f"{name} {stream}": self.scores(name, seed)[stream] for name, stream, _ in row.parts}
+            labels = self.scores(job.name, seed)["labels"]
+            metrics[row.name] = classification_metrics(
+                fuse(scores, {f"{name} {stream}": weight for name, stream, weight in row.parts}), labels
+            )
+            if len(scores) == 2:
+                metrics[row.name]["sweep"] = sweep(scores, labels, *scores, SHARES)
+        return metrics
+
+    def _log(self, job: Job, seed: int, rows: list[dict[str, float]]) -> None:
+        path = self.folder / "log.csv"
+        fresh = pd.DataFrame(rows).assign(job=job.name, seed=seed)[["job", "seed", *rows[0]]]
+        if path.exists():
+            old = pd.read_csv(path)
+            fresh = pd.concat([old[(old["job"] != job.name) | (old["seed"] != seed)], fresh])
+        checkpoint.write_atomically(path, fresh.to_csv(index=False).encode())
+
+    def _path(self, kind: str, name: str, seed: int, suffix: str) -> Path:
+        return self.folder / kind / f"{name}-seed{seed}.{suffix}"
+
+    def _weights(self, name: str, seed: int) -> dict[str, Tensor]:
+        path = self._path("checkpoints", name, seed, "pt")
+        if not path.exists():
+            raise RunError(f"{path} is missing: run the study first, which trains {name} with seed {seed}")
+        return checkpoint.load(path)["model"]
+
+    def _seed(self, job: Job, seed: int) -> int:
+        """A seed of its own for each job, so that two rows do not share their random numbers."""
+        return int(hashlib.sha256(f"{job.name} {seed}".encode()).hexdigest()[:6], 16)
