@@ -53,10 +53,10 @@ audit: parameters $(STAMP) ## PAPER=cma [JSON=1]: the paper's complexity figures
 bench: parameters $(STAMP) ## PAPER=cma: the speed of the paper's modules on this machine
 	@$(VENV) -m videoattn.cli bench $(PAPER)
 
-refresh: $(STAMP) ## execute the notebooks in place and update the README's table
+refresh: $(STAMP) ## execute the notebooks in place and update the tables of results
 	$(VENV) -m nbconvert --to notebook --inplace --execute --ExecutePreprocessor.kernel_name=python3 \
 	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
-	$(VENV) -m videoattn.cli runs table --update README.md
+	$(VENV) -m videoattn.cli runs table --update README.md notebooks/*.ipynb
 
 clean: ## remove caches of tools and runs of the check profile; .venv, data and other runs stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis build *.egg-info runs/*/check-*

@@ -1,5 +1,6 @@
 """The command line and make in front of it: what reaches the command, and what stops before anything is installed."""
 
+import importlib
 import json
 import os
 import re
@@ -206,3 +207,17 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
     monkeypatch.setattr(cli, "check_paper", lambda name: name)
     assert cli.main(["audit", "demo", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["videoattn.data.survey:main_data", "videoattn.reporting.tables:main_runs", "videoattn.reporting.tables:summary"]
+    + [
+        f"videoattn.papers.{paper}.{rest}"
+        for paper in PAPERS
+        for rest in ("study:study", "audit:rows", "bench:main_bench")
+    ],
+)
+def test_every_command_has_its_work(name):
+    module, _, function = name.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))

@@ -100,7 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     actions = runs.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="all records: complete or not, stale or not")
     table = actions.add_parser("table", help="the table of results")
-    table.add_argument("--update", metavar="FILE", help="put it into this Markdown file, in place of the one there")
+    table.add_argument(
+        "--update",
+        nargs="+",
+        metavar="FILE",
+        help="put it into these Markdown files and notebooks, in its marked place",
+    )
     publish = actions.add_parser("publish", help="copy what git should keep of a finished run")
     publish.add_argument("folder", metavar="FOLDER", help="the run, as in runs/cma/gpu-probe-0123456789")
     return parser
@@ -133,7 +138,7 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _runs(options: argparse.Namespace) -> None:
-    from videoattn.reporting.tables import main_runs
+    from videoattn.published import main_runs
 
     main_runs(options)
 

@@ -12,12 +12,15 @@ import select
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
 CHANNEL = "VIDEOATTN_PROGRESS"
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -46,6 +49,30 @@ class Progress:
 
     def _event(self, done: int, note: str) -> dict:
         return {"job": self.job, "what": self.what, "done": done, "total": self.total, "note": note}
+
+
+def track(items: Iterable[Item], *, total: int, what: str, show: bool) -> Iterator[Item]:
+    """Yield `items`, showing how far of `total` the work is.
+
+    To who watches, if anybody does. Else where stderr is a terminal: a bar there, with the remaining time. Elsewhere,
+    as in a notebook or a log: a line to stdout at each tenth, nothing to stderr. Nothing at all where `show` is False.
+    """
+    if not show:
+        yield from items
+    elif os.environ.get(CHANNEL):
+        progress = Progress(what, total, what="item", quiet=True)
+        for done, item in enumerate(items, 1):
+            yield item
+            progress.advance(done)
+    elif sys.stderr.isatty():
+        yield from tqdm(items, total=total, desc=what, dynamic_ncols=True)
+    else:
+        begun = time.monotonic()
+        for done, item in enumerate(items, 1):
+            yield item
+            if done * 10 // total > (done - 1) * 10 // total:
+                left = (time.monotonic() - begun) / done * (total - done)
+                print(f"{what}: {done} of {total}, {tqdm.format_interval(left)} left", flush=True)
 
 
 def line(event: dict) -> str:

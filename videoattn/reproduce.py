@@ -72,7 +72,7 @@ def execute(notebook: Path, folder: Path, parameters: Mapping[str, str | int | b
     except RuntimeError as error:
         raise RunError(f"the notebook's kernel died, perhaps for lack of memory ({error})\n{kept}") from error
     outputs = [output for cell in executed.cells for output in cell.get("outputs", ())]
-    if any(output.output_type == "errr" for output in outputs):  # papermill takes a SystemExit for success
+    if any(output.output_type == "error" for output in outputs):  # papermill takes a SystemExit for success
         raise RunError(f"a cell of the notebook ended it before its end (SystemExit)\n{kept}")
     executed.metadata.papermill |= {"input_path": notebook.name, "output_path": EXECUTED}  # no paths of this machine
     write_atomically(folder / EXECUTED, nbformat.writes(executed).encode())

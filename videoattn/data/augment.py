@@ -19,7 +19,7 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import Tensor
 
-from ..errors import InputError
+from videoattn.errors import InputError
 
 Clip = dict[str, Tensor]
 

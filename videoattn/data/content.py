@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from ..errors import RunError
-from .progress import track
+from videoattn.errors import RunError
+from videoattn.progress import track
 
 _BATCH = 256  # files hashed between two commits
 _SETTLED = 2_000_000_000  # ns: a file changed less than this ago may change again with the same time stamp

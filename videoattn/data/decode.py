@@ -18,8 +18,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError, RunError
-from .decode_process import Child, Lost
+from videoattn.data.decode_process import Child, Lost
+from videoattn.errors import InputError, RunError
 
 _RECYCLE = 400  # files after which the child is replaced: decord leaks memory
 _LISTED = 3  # unreadable files that a message names

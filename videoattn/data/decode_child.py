@@ -18,7 +18,7 @@ import sys
 import decord
 import numpy as np
 
-from .decode_pyav import UPRIGHT, WHOLE, Pictures, Refused, count_by_time, times_of, turn_of
+from videoattn.data.decode_pyav import UPRIGHT, WHOLE, Pictures, Refused, count_by_time, times_of, turn_of
 
 DECORD_CODECS = ("h264", "mpeg4", "vp8", "vp9")
 DECORD_FORMATS = ("yuv420p", "yuvj420p")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import RunError
+from videoattn.errors import RunError
 
 _START = 60.0  # seconds that it may take to start
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import InputError, RunError
-from .content import ContentIndex
-from .decode import Decoder, UnreadableVideo, short_side
-from .flow_archive import ENCODINGS, count_fields, is_complete, read_fields, write_archive
-from .optical_flow import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
-from .parallel import each, stopping
-from .progress import track
+from videoattn.data.content import ContentIndex
+from videoattn.data.decode import Decoder, UnreadableVideo, short_side
+from videoattn.data.flow_archive import ENCODINGS, count_fields, is_complete, read_fields, write_archive
+from videoattn.data.optical_flow import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
+from videoattn.data.parallel import each, stopping
+from videoattn.errors import InputError, RunError
+from videoattn.progress import track
 
 __all__ = ["FlowCache", "FlowReport", "FlowSettings", "dequantise", "flow_fields", "quantise"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import InputError, RunError
+from videoattn.errors import InputError, RunError
 
 ENCODINGS = {"png": (".png", []), "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])}
 _MEMBER_LIMIT = 1 << 26  # bytes of one image: 4096 x 4096 fields need less

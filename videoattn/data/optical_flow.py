@@ -1,7 +1,8 @@
 r"""Optical flow between frames, and its 8-bit form.
 
 TV-L1: Zach, Pock, Bischof, "A duality based approach for realtime TV-L1 optical flow", DAGM 2007, with OpenCV's values.
-DIS: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016, preset medium at full resolution. Quantisation: Wang et al., "Temporal segment networks", ECCV 2016.
+DIS: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016, preset medium, at full resolution for
+small frames. Quantisation: Wang et al., "Temporal segment networks", ECCV 2016.
 
 Field t leads from frame t to frame t + 1, in pixels: channel 0 is x (to the right), channel 1 is y (down).
 """
@@ -12,9 +13,10 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from ..errors import InputError
+from videoattn.errors import InputError
 
 ALGORITHMS = ("tvl1", "dis")
+SMALL = 100  # pixels of the shorter side under which DIS works at full resolution
 SMALLEST = 16  # pixels of the shorter side; DIS refuses less than 12
 
 
@@ -53,10 +55,17 @@ def dequantise(quantised: np.ndarray) -> np.ndarray:
 
 def successive(gray: Iterable[np.ndarray], algorithm: str) -> Iterator[np.ndarray]:
     """As `flow_fields`, one field (2, H, W) at a time from frames (H, W) that need not be in memory together."""
-    if algorithm == "tvl1":
-        calculator = cv2.optflow.DualTVL1OpticalFlow_create()
-    else:
-        calculator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        calculator.setFinestScale(0)  # the preset stops at half resolution and smears the edges of what moves
+    calculator = None
     for before, after in pairwise(gray):
+        if calculator is None:
+            calculator = _calculator(algorithm, min(before.shape))
         yield calculator.calc(before, after, None).transpose(2, 0, 1)
+
+
+def _calculator(algorithm: str, shorter_side: int) -> cv2.DenseOpticalFlow:
+    if algorithm == "tvl1":
+        return cv2.optflow.DualTVL1OpticalFlow_create()
+    calculator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    if shorter_side < SMALL:
+        calculator.setFinestScale(0)  # the preset stops at half resolution, which smears what is few pixels large
+    return calculator

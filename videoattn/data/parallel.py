@@ -13,7 +13,7 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.synchronize import Event
 from typing import TypeVar
 
-from ..errors import RunError
+from videoattn.errors import RunError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -63,6 +63,13 @@ def each(
         for job in suspects:
             with _pool(1, start) as executor:
                 yield job, _alone(executor, work, job, died)
+
+
+@contextmanager
+def pool(size: int, initializer: Callable[..., None], initargs: tuple) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes that end with this one, however it ends, and leave Ctrl-C to it."""
+    with _pool(size, (_CONTEXT.Event(), initializer, *initargs)) as executor:
+        yield executor
 
 
 @contextmanager

@@ -13,7 +13,7 @@ neighbouring segments share a start.
 
 import numpy as np
 
-from ..errors import InputError
+from videoattn.errors import InputError
 
 
 def segment_starts(frames: int, segments: int, length: int, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -24,7 +24,7 @@ def segment_starts(frames: int, segments: int, length: int, rng: np.random.Gener
     [0, max(frames - length, 0)]. Where the clip is shorter than a snippet every start is 0 and the snippet runs past
     the end: `snippet_indices` then repeats the last index. Raises InputError for a value below 1.
     """
-    _positive(frames=frames, segments=segments, length=length)
+    _positive({"frames": frames, "segments": segments, "length": length})
     starts = max(frames - length + 1, 1)
     index = np.arange(segments, dtype=np.int64)
     if rng is None:
@@ -38,11 +38,11 @@ def snippet_indices(starts: np.ndarray, length: int, frames: int) -> np.ndarray:
 
     Raises InputError for a value below 1.
     """
-    _positive(length=length, frames=frames)
+    _positive({"length": length, "frames": frames})
     return np.minimum(np.asarray(starts, np.int64)[:, None] + np.arange(length), frames - 1)
 
 
-def _positive(**values: int) -> None:
+def _positive(values: dict[str, int]) -> None:
     for name, value in values.items():
         if value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1")

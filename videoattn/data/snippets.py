@@ -55,15 +55,28 @@ class SnippetSettings:
             raise InputError("the dense layout takes one snippet a video: segments and test_segments must be 1")
 
 
+class _Kept:
+    """Decoded frames and fields, by (stream, video, time), up to a number of bytes."""
+
+    def __init__(self, memory: int):
+        self.left = memory
+        self.images: dict[tuple[str, int, int], Tensor] = {}
+
+    def keep(self, key: tuple[str, int, int], image: Tensor) -> None:
+        if image.nbytes <= self.left:
+            self.images[key] = image
+            self.left -= image.nbytes
+
+
 class Snippets(Dataset):
     """Clips of a list of videos for training (random snippets, crops and flips) or testing (fixed views).
 
     Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random; `data[i]` in testing. An
-    item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its label. Testing puts an axis of crops in
-    front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1].
+    item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its label. Testing puts an axis of crops
+    in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1].
 
     Args:
-        memory: bytes of decoded frames and fields that are kept, so that small sets are read once.
+        memory: bytes of decoded frames and fields that all views together keep, so that small sets are read once.
     """
 
     def __init__(
@@ -83,16 +96,13 @@ class Snippets(Dataset):
         self.train = train
         self.seed = seed
         self.streams = tuple(streams)
-        self.memory = memory
-        self._kept: dict[tuple[str, int, int], Tensor] = {}
+        self._kept = _Kept(memory)
         self._counts: dict[int, int] = {}
         self._decoder: Decoder | None = None
 
     def view(self, *, seed: int, streams: Sequence[str]) -> "Snippets":
         """The same videos with another seed and other streams; what has been decoded is shared."""
-        other = Snippets(
-            self.videos, self.flow, self.settings, train=self.train, seed=seed, streams=streams, memory=self.memory
-        )
+        other = Snippets(self.videos, self.flow, self.settings, train=self.train, seed=seed, streams=streams)
         other._kept, other._counts = self._kept, self._counts
         return other
 
@@ -141,13 +151,13 @@ class Snippets(Dataset):
         return self._counts[index]
 
     def _read(self, kind: str, index: int, wanted: np.ndarray, read: Callable) -> Tensor:
-        absent = sorted({int(t) for t in wanted if (kind, index, int(t)) not in self._kept})
+        absent = sorted({int(t) for t in wanted if (kind, index, int(t)) not in self._kept.images})
         fresh = dict(zip(absent, read(index, absent), strict=True)) if absent else {}
         for t, image in fresh.items():
-            if self.memory > 0:
-                self._kept[kind, index, t] = image
-                self.memory -= image.nbytes
-        return torch.stack([fresh[int(t)] if int(t) in fresh else self._kept[kind, index, int(t)] for t in wanted])
+            self._kept.keep((kind, index, t), image)
+        return torch.stack(
+            [fresh[int(t)] if int(t) in fresh else self._kept.images[kind, index, int(t)] for t in wanted]
+        )
 
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         if self._decoder is None:

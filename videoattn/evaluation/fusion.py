@@ -19,7 +19,9 @@ def fuse(scores: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     return sum(scores[stream] * (weight / total) for stream, weight in weights.items())
 
 
-def sweep(scores: Mapping[str, Tensor], labels: Tensor, first: str, second: str, shares: Sequence[float]) -> list[float]:
+def sweep(
+    scores: Mapping[str, Tensor], labels: Tensor, first: str, second: str, shares: Sequence[float]
+) -> list[float]:
     """Top-1 accuracy of `first` and `second` fused with weights share and 1 - share, for each share."""
     return [
         float((fuse(scores, {first: share, second: 1 - share}).argmax(1) == labels).float().mean()) for share in shares

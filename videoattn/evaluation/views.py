@@ -6,7 +6,7 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from videoattn.reporting.progress import Progress
+from videoattn.progress import Progress
 
 
 @torch.inference_mode()

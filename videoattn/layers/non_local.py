@@ -102,5 +102,6 @@ def attend(
         z = attention @ values
         attention = attention[:, 0]
     else:
+        queries, keys, values = (m.contiguous() for m in (queries, keys, values))  # no fused kernel takes other strides
         z, attention = F.scaled_dot_product_attention(queries, keys, values, scale=scale), None
     return rearrange(z, "b 1 n d -> b d n").reshape(q.shape), attention

@@ -14,9 +14,12 @@ COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44")  # told apart 
 
 
 def flow_image(flow: Tensor, bound: float = 0.25) -> np.ndarray:
-    """(2, H, W) flow as an RGB image: hue is direction, saturation speed, full at `bound` (in the units of the flow)."""
-    image = flow_to_image((flow.float() / bound).clamp(-1, 1)[None])[0]
-    return image.permute(1, 2, 0).numpy()
+    """(2, H, W) flow as an RGB image: hue is direction, saturation speed, full at `bound` (units of the flow)."""
+    field = flow.float() / bound
+    field = field / torch.linalg.vector_norm(field, dim=0).clamp(min=1)
+    full = torch.zeros_like(field)
+    full[0] = 1  # torchvision gives the fastest of its batch full saturation
+    return flow_to_image(torch.stack([field, full]))[0].permute(1, 2, 0).numpy()
 
 
 def film_strips(clips: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Figure:
@@ -114,7 +117,7 @@ def learning_curves(log, *, jobs: Sequence[str]) -> Figure:
     for ax, job in zip(axes[0], jobs, strict=True):
         for seed, colour in zip(sorted(log.loc[log["job"] == job, "seed"].unique()), COLOURS * 4, strict=False):
             rows = log[(log["job"] == job) & (log["seed"] == seed)]
-            ax.plot(rows["epoch"], rows["loss"], color=colour, linewidth=1.2, label=f"seed {seed}")
+            ax.plot(rows["epoch"], rows["loss"], color=colour, linewidth=1.2, marker=".", label=f"seed {seed}")
         ax.set_title(job, fontsize=9)
         ax.set_xlabel("epoch", fontsize=8)
         ax.tick_params(labelsize=7)

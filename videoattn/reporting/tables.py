@@ -7,7 +7,7 @@ import pandas as pd
 
 from videoattn.errors import InputError, RunError
 from videoattn.evaluation.metrics import mean_interval, paired_difference
-from videoattn.locations import runs_root
+from videoattn.locations import repository
 from videoattn.reporting.audit import printed
 from videoattn.reporting.record import Record, read, records
 
@@ -27,9 +27,10 @@ def accuracy(record: Record, row: str, metric: str = "top1") -> str:
 
 
 def difference(record: Record, row: str, baseline: str) -> tuple[float, float] | None:
-    """Mean and half-width of the paired difference in top-1; None where either row was not run."""
+    """Mean and half-width of the paired difference in top-1; None unless both rows were run with the same seeds."""
     values, others = record.values(row), record.values(baseline)
-    return paired_difference(values, others) if values and len(values) == len(others) else None
+    paired = values and record.seeds(row) == record.seeds(baseline)
+    return paired_difference(values, others) if paired else None
 
 
 def protocol(record: Record) -> str:
@@ -39,7 +40,7 @@ def protocol(record: Record) -> str:
     data = record.data
     seeds = len({result["seed"] for result in record.results})
     return (
-        f"{_data_name(record)}: {data['train']} training and {data['test']} test videos of {len(data['classes'])} "
+        f"{data_name(record)}: {data['train']} training and {data['test']} test videos of {len(data['classes'])} "
         f"classes; profile {record.profile}, {seeds} seed{'s' if seeds > 1 else ''}; {machine}; "
         f"torch {versions['torch']}; {record.wall_s / 60:.1f} minutes of training and testing; run {record.digest}"
     )
@@ -58,21 +59,27 @@ def beside(record: Record, table: str, rows: Sequence[tuple[str, str, str]], *, 
         if (row, column) not in values:
             raise InputError(f"table {table} of {record.paper} has no row {row!r} with column {column!r}")
         lines.append((row, column, values[row, column], accuracy(record, ours)))
-    head = ["model", "column", f"paper, {paper_data}, %", f"here, {_data_name(record)}, top-1 %"]
+    head = ["model", "column", f"paper, {paper_data}, %", f"here, {data_name(record)}, top-1 %"]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
-def published(paper: str) -> dict[str, Record]:
-    """The records that the repository holds of a paper, by folder name."""
-    return {
-        folder.name: record for folder, record in records(runs_root(), paper) if folder.name.startswith("published-")
-    }
+def published(paper: str) -> dict[Path, Record]:
+    """The records that the repository holds of a paper, by folder."""
+    found = records(repository() / "runs", paper)
+    return {folder: record for folder, record in found if folder.name.startswith("published-")}
+
+
+def reference(paper: str) -> tuple[Path, Record] | None:
+    """Folder and record of the published run on the probe that a paper's tables show: of the profile gpu, else cpu."""
+    found = {r.profile: (folder, r) for folder, r in published(paper).items() if data_name(r) == "probe"}
+    return found.get("gpu") or found.get("cpu")
 
 
 def summary(folder: Path) -> str:
     """What a run measured, as text for a terminal, and where everything lies."""
     record = read(folder)
-    rows = sorted({name for result in record.results for name in result["metrics"]})
+    measured = [item for result in record.results for item in result["metrics"].items()]
+    rows = list(dict.fromkeys(name for name, metrics in measured if "top1" in metrics))
     table = pd.DataFrame(
         [(row, accuracy(record, row), len(record.seeds(row))) for row in rows], columns=["row", "top-1 %", "seeds"]
     )
@@ -84,10 +91,11 @@ def summary(folder: Path) -> str:
 
 def check_same_protocol(compared: Sequence[Record]) -> None:
     """Raise `RunError` unless the records may stand in one column: same paper, profile, data and recipe."""
-    kinds = {(r.paper, r.profile, _data_name(r), r.digest) for r in compared}
+    kinds = {(r.paper, r.profile, data_name(r), r.digest) for r in compared}
     if len(kinds) > 1:
         raise RunError(f"records of different protocols cannot share a column: {sorted(kinds)}")
 
 
-def _data_name(record: Record) -> str:
+def data_name(record: Record) -> str:
+    """Which data set a record is about: "probe", or its name."""
     return record.parameters.get("DATASET", "probe")

@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent, and that load without executing pickled code."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -16,16 +17,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         RunError: the disk is full or not writable; what stood at `path` is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         kept = "the file from before is intact" if path.exists() else "nothing was there before"
         raise RunError(f"{path} could not be written: {error.strerror}; {kept}") from error
 

@@ -10,8 +10,8 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from videoattn.errors import RunError
-from videoattn.reporting.progress import Progress
+from videoattn.errors import InputError, RunError
+from videoattn.progress import Progress
 from videoattn.training import checkpoint
 from videoattn.training.recipe import Recipe
 
@@ -21,25 +21,27 @@ MEMORY_ERRORS = ("out of memory", "can't allocate memory", "not enough memory")
 class Shuffle(Sampler):
     """Indices of a data set in an order drawn from (seed, epoch), each paired with the epoch.
 
-    The pair is what a data set draws its augmentation from, so that nothing random needs to be stored to resume.
+    The pair is what a data set draws its augmentation from, so that nothing random needs to be stored to resume. Of
+    each epoch the last indices that do not fill a `step` are left out, unless there is no full one.
     """
 
-    def __init__(self, length: int, seed: int):
+    def __init__(self, length: int, seed: int, step: int = 1):
         self.length = length
+        self.used = length - length % step or length
         self.seed = seed
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.used
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        return iter([(self.epoch, i) for i in torch.randperm(self.length, generator=generator).tolist()])
+        return iter([(self.epoch, i) for i in torch.randperm(self.length, generator=generator)[: self.used].tolist()])
 
 
 def classification_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of (B, classes) scores against (B,) labels."""
-    return F.cross_entropy(scores, labels)
+    """Cross-entropy of (B, classes) scores against (B,) labels, eq. (7) of CMA."""
+    return F.cross_entropy(scores, labels)  # Eq. (7)
 
 
 def fit(
@@ -67,42 +69,49 @@ def fit(
         One row an epoch: epoch, loss, accuracy, lr.
 
     Raises:
-        RunError: NaN loss, memory or disk exhausted; the last checkpoint is intact.
+        RunError: NaN loss or weights, memory or disk exhausted; the last checkpoint is intact.
+        InputError: a batch size that does not divide into the processes.
     """
-    shuffle = Shuffle(len(data), seed)
-    batch = recipe.batch_size // recipe.accumulation // accelerator.num_processes
+    batch, rest = divmod(recipe.batch_size, recipe.accumulation * accelerator.num_processes)
+    if rest:
+        raise InputError(
+            f"batch_size={recipe.batch_size} cannot be made of {recipe.accumulation} equal batches in each of "
+            f"{accelerator.num_processes} processes"
+        )
+    shuffle = Shuffle(len(data), seed, recipe.batch_size)
     loader = DataLoader(
         data,
-        batch_size=max(1, batch),
+        batch_size=batch,
         sampler=shuffle,
-        drop_last=len(data) > batch,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=accelerator.device.type == "cuda",
     )
     if accelerator.num_processes > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, mode="max", factor=recipe.plateau_factor, patience=recipe.plateau_patience
-    )
-    rows = _resume(path, identity, model, optimizer, plateau)
+    optimizer, schedule = make_optimizer(model, recipe)
+    rows = _resume(path, identity, model, optimizer, schedule, accelerator.scaler)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     for epoch in range(len(rows), recipe.epochs):
-        set_seed(seed * 100_003 + epoch, device_specific=True)
+        set_seed((seed * 100_003 + epoch) % 2**32, device_specific=True)
         shuffle.epoch = epoch
         lr = optimizer.param_groups[0]["lr"]
         loss, accuracy = _epoch(model, loader, optimizer, recipe, stream, accelerator, f"epoch {epoch + 1}, lr {lr:g}")
-        plateau.step(accuracy)
+        schedule.step(*([accuracy] if recipe.schedule == "plateau" else []))
         rows.append({"epoch": epoch + 1, "loss": loss, "accuracy": accuracy, "lr": lr})
+        if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+            raise RunError(
+                f"the weights are no longer finite after epoch {epoch + 1}, lr {lr:g}: lower the learning rate; "
+                "the checkpoint of the epoch before is intact"
+            )
         if accelerator.is_main_process:
             state = {
                 "identity": identity,
                 "rows": rows,
                 "model": accelerator.unwrap_model(model).state_dict(),
                 "optimizer": optimizer.state_dict(),
-                "plateau": plateau.state_dict(),
+                "schedule": schedule.state_dict(),
+                "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
             }
             checkpoint.save(path, state)
         progress.advance(epoch + 1, f"loss {loss:.3f}  accuracy {accuracy:.3f}  lr {lr:g}")
@@ -110,7 +119,23 @@ def fit(
     return rows
 
 
-def _resume(path: Path, identity: str, model: nn.Module, optimizer, plateau) -> list[dict[str, float]]:
+def make_optimizer(
+    model: nn.Module, recipe: Recipe
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Optimiser of the parameters that are not frozen, and what changes its learning rate after each epoch."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if recipe.optimizer == "sgd":
+        optimizer = torch.optim.SGD(trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    else:
+        optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    if recipe.schedule == "linear":
+        return optimizer, torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=recipe.epochs)
+    return optimizer, torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode="max", factor=recipe.plateau_factor, patience=recipe.plateau_patience
+    )
+
+
+def _resume(path: Path, identity: str, model: nn.Module, optimizer, schedule, scaler) -> list[dict[str, float]]:
     if not path.exists():
         return []
     state = checkpoint.load(path)
@@ -118,7 +143,9 @@ def _resume(path: Path, identity: str, model: nn.Module, optimizer, plateau) -> 
         raise RunError(f"{path} belongs to another training ({state['identity']}, not {identity}); remove it")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    plateau.load_state_dict(state["plateau"])
+    schedule.load_state_dict(state["schedule"])
+    if scaler is not None:  # precision "fp16"
+        scaler.load_state_dict(state["scaler"])
     return state["rows"]
 
 
@@ -146,7 +173,7 @@ def _epoch(model, loader, optimizer, recipe: Recipe, stream: str, accelerator: A
         if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in MEMORY_ERRORS):
             raise
         raise RunError(
-            f"out of memory at {where} with batches of {loader.batch_size} videos: raise `accumulation` (smaller "
+            f"out of memory at {where} with batches of {loader.total_batch_size} videos: raise `accumulation` (smaller "
             "batches, the same step); the checkpoint of the epoch before is intact"
         ) from error
     loss, correct, videos = accelerator.reduce(totals, "sum").tolist()

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from videoattn.errors import InputError
 
 PRECISIONS = ("no", "bf16", "fp16")
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("plateau", "linear")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Optimisation of one network: SGD with momentum, and a learning rate that falls when accuracy stands still.
+    """Optimisation of one network.
 
     Args:
         epochs: passes over the training set.
         batch_size: videos in one optimisation step, all processes and accumulated batches together.
         accumulation: batches that make up one step.
-        lr: learning rate at the start. momentum, weight_decay: of SGD.
-        plateau_patience: epochs without a better training accuracy before lr is multiplied by `plateau_factor`.
+        optimizer: "sgd" or "adamw"; momentum is that of SGD, weight_decay of either.
+        lr: learning rate at the start. schedule: "plateau" multiplies it by `plateau_factor` after `plateau_patience`
+            epochs without a better training accuracy; "linear" lowers it after each epoch, to nothing at the end.
         clip_norm: largest norm of the gradient; None leaves it alone.
         precision: "no" (float32), "bf16" or "fp16".
     """
@@ -27,9 +30,11 @@ class Recipe:
     epochs: int
     batch_size: int
     lr: float
+    optimizer: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 0.0
     accumulation: int = 1
+    schedule: str = "plateau"
     plateau_patience: int = 3
     plateau_factor: float = 0.1
     clip_norm: float | None = None
@@ -41,8 +46,9 @@ class Recipe:
                 raise InputError(f"{name}={getattr(self, name)!r}: at least 1 is needed")
         if self.batch_size % self.accumulation:
             raise InputError(f"batch_size={self.batch_size} cannot be made of {self.accumulation} equal batches")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision {self.precision!r} is unknown; possible are {', '.join(PRECISIONS)}")
+        for name, choices in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} {getattr(self, name)!r} is unknown; possible are {', '.join(choices)}")
 
 
 def as_json(value: object) -> str:

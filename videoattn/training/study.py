@@ -1,8 +1,11 @@
 """A study: the trainings that a notebook compares, run in order, each kept as soon as it is done."""
 
+import functools
 import hashlib
+import importlib
+import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +25,7 @@ from videoattn.locations import runs_root
 from videoattn.progress import Progress
 from videoattn.reporting.record import Record, environment, read
 from videoattn.training import checkpoint
+from videoattn.training.lanes import in_lanes
 from videoattn.training.loop import fit
 from videoattn.training.parameters import Parameters
 from videoattn.training.recipe import Recipe, digest
@@ -65,6 +69,8 @@ class Study:
         build: (job, weights) -> network; weights(name) gives the state of an earlier job.
         data: the clips; generated, listed and given flow when the first job asks for them.
         workers: processes that load clips; test_batch: videos at a time in testing.
+        lanes: trainings side by side; 1 trains in this process.
+        inspect: (job, trained network) -> further rows of metrics, by name.
     """
 
     paper: str
@@ -77,6 +83,8 @@ class Study:
     data: Data
     workers: int = 0
     test_batch: int = 64
+    lanes: int = 1
+    inspect: Callable[[Job, nn.Module], dict] | None = None
 
     @property
     def digest(self) -> str:
@@ -128,24 +136,42 @@ class Study:
         pending = [(job, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
         for job, seed in pending:
             record.results = [r for r in record.results if (r["job"], r["seed"]) != (job.name, seed)]
-        for job, seed in pending:
-            begun = time.perf_counter()
-            rows, device = self._train(job, seed)
-            self._log(job, seed, rows)
-            wall = time.perf_counter() - begun
-            record.results.append({"job": job.name, "seed": seed, "metrics": self._metrics(job, seed), "wall_s": wall})
-            record.wall_s += wall
+            self._path("scores", job.name, seed, "npz").unlink(missing_ok=True)  # it says that a job is finished
+        self.data.description()  # generated, listed and given flow once, before anything is trained
+        progress = Progress("trainings", len(pending), what="training")
+        for done, (job, seed, result) in enumerate(self._results(pending), 1):
+            self._log(job, seed, result.pop("log"))
+            record.environment = result.pop("environment")
+            record.results.append(result)
+            record.results.sort(key=lambda r: (r["seed"], self._order(r["job"])))
+            self._measure(record, job, seed)
+            record.wall_s = sum(r["wall_s"] for r in record.results)
             record.data = self.data.description()
-            record.environment = environment(device)
             record.complete = all(self._done(record, j, s) for s in self.seeds for j in self.jobs)
             record.save(self.folder)
+            progress.advance(done, f"{job.name} seed {seed}")
         return record
+
+    def _results(self, pending: list[tuple[Job, int]]) -> Iterator[tuple[Job, int, dict]]:
+        if self.lanes == 1:
+            for job, seed in pending:
+                yield job, seed, self.train(job, seed)
+            return
+        tasks = [(self.parameters, job.name, seed) for job, seed in pending]
+        for (_, name, seed), result in in_lanes(_train, tasks, lanes=self.lanes, ready=self._ready):
+            yield self.job(name), seed, result
+
+    def _ready(self, task: tuple[Parameters, str, int]) -> bool:
+        _, name, seed = task
+        return all(self._path("scores", earlier, seed, "npz").exists() for earlier in self.job(name).after)
 
     def _done(self, record: Record, job: Job, seed: int) -> bool:
         files = self._path("checkpoints", job.name, seed, "pt"), self._path("scores", job.name, seed, "npz")
         return record.has(job.name, seed) and all(path.exists() for path in files)
 
-    def _train(self, job: Job, seed: int) -> tuple[list[dict[str, float]], torch.device]:
+    def train(self, job: Job, seed: int) -> dict:
+        """Train and test one job; its checkpoint and scores are in the folder, the rest of its result is returned."""
+        begun = time.perf_counter()
         accelerator = Accelerator(
             mixed_precision=job.recipe.precision, gradient_accumulation_steps=job.recipe.accumulation
         )
@@ -175,18 +201,31 @@ class Study:
         )
         arrays = {stream: score.numpy() for stream, score in scores.items()} | {"labels": labels.numpy()}
         path = self._path("scores", job.name, seed, "npz")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **arrays)
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        checkpoint.write_atomically(path, buffer.getvalue())
+        further = self.inspect(job, network.cpu()) if self.inspect else {}
         accelerator.free_memory()
-        return rows, accelerator.device
+        return {
+            "metrics": further,
+            "job": job.name,
+            "seed": seed,
+            "wall_s": time.perf_counter() - begun,
+            "log": rows,
+            "environment": environment(accelerator.device),
+        }
 
-    def _metrics(self, job: Job, seed: int) -> dict:
-        """Of every row that this job completes."""
-        metrics = {}
+    def _order(self, name: str) -> int:
+        return [job.name for job in self.jobs].index(name)
+
+    def _measure(self, record: Record, job: Job, seed: int) -> None:
+        """Put every row that this job completes into the record, once: with the last of the row's jobs."""
         for row in self.rows:
             names = {name for name, _, _ in row.parts}
-            if job.name not in names or not all(self._path("scores", n, seed, "npz").exists() for n in names):
+            if job.name not in names or not all(record.has(name, seed) for name in names):
                 continue
+            last = max(names, key=self._order)
+            metrics = next(r["metrics"] for r in record.results if (r["job"], r["seed"]) == (last, seed))
             scores = {f"{name} {stream}": self.scores(name, seed)[stream] for name, stream, _ in row.parts}
             labels = self.scores(job.name, seed)["labels"]
             metrics[row.name] = classification_metrics(
@@ -194,7 +233,6 @@ class Study:
             )
             if len(scores) == 2:
                 metrics[row.name]["sweep"] = sweep(scores, labels, *scores, SHARES)
-        return metrics
 
     def _log(self, job: Job, seed: int, rows: list[dict[str, float]]) -> None:
         path = self.folder / "log.csv"
@@ -216,3 +254,15 @@ class Study:
     def _seed(self, job: Job, seed: int) -> int:
         """A seed of its own for each job, so that two rows do not share their random numbers."""
         return int(hashlib.sha256(f"{job.name} {seed}".encode()).hexdigest()[:6], 16)
+
+
+@functools.cache
+def _study(parameters: Parameters) -> Study:
+    return importlib.import_module(f"videoattn.papers.{parameters.paper}.study").study(parameters)
+
+
+def _train(task: tuple[Parameters, str, int]) -> dict:
+    """In a process of its own: one job of the study that the parameters ask for."""
+    parameters, name, seed = task
+    study = _study(parameters)
+    return study.train(study.job(name), seed)

@@ -13,8 +13,8 @@ HUES = (
     *("indigo", "violet", "purple", "pink", "crimson", "red", "orange", "amber"),
     *("olive", "lime", "green", "emerald", "teal", "cyan", "azure", "blue"),
 )
-CHROMA = 0.2  # length of (Cb, Cr); with luma in [0.38, 0.62] every hue lies inside the RGB cube
-LUMA, CONTRAST = 0.5, 0.12  # an object's blocks have luma LUMA + CONTRAST and LUMA - CONTRAST
+CHROMA = 0.24  # length of (Cb, Cr); with luma in [0.44, 0.56] every hue lies inside the RGB cube
+LUMA, CONTRAST = 0.5, 0.06  # an object's blocks have luma LUMA + CONTRAST and LUMA - CONTRAST
 GROUND, GRAIN = 0.3, 0.04  # mean and standard deviation of the background's luma
 BLOCKS = 4  # a pattern is BLOCKS x BLOCKS blocks
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from videoattn.data.parallel import each
 from videoattn.data.probes.video import write_video
-from videoattn.data.progress import track
 from videoattn.errors import InputError, RunError
+from videoattn.progress import track
 
 FPS = 10
 CHUNK = 50  # clips that a worker takes at a time

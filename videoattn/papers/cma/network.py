@@ -140,6 +140,7 @@ class CMANetwork(Freezable):
                 )
         self.outputs = STREAMS
         self.trained: str | None = None
+        self.asleep: frozenset[CMABlock] = frozenset()  # frozen blocks that are the identity, so need no computing
 
     def block(self, stream: str, position: str) -> CMABlock | None:
         """The block that writes into `stream` at `position`; None once it has been pruned."""
@@ -178,7 +179,7 @@ class CMANetwork(Freezable):
         crossed = {}
         for own, other in (("rgb", "flow"), ("flow", "rgb")):
             block = self.block(own, position) if own in writers else None
-            if block is None:
+            if block is None or (block in self.asleep and attention is None):
                 continue
             if attention is None:
                 crossed[own] = block(maps[own], maps[other])
@@ -191,6 +192,7 @@ class CMANetwork(Freezable):
         check_stream(stream)
         other = "flow" if stream == "rgb" else "rgb"
         self.trained = stream
+        self.asleep = frozenset(block for block in self.blocks[other].values() if block.is_identity())
         self.freeze([f"streams.{other}", f"blocks.{other}"])
 
     def train_behind(self, stream: str) -> None:

@@ -1,16 +1,15 @@
 r"""What is trained and compared for cross-modality attention; the one place that shrinks anything.
 
-Values of the profile `paper` are those of L. Chi et al., sections 4.1 to 5.7, cited beside them. The paper does not print
-momentum (0.9, as TSN) nor when a plateau is one (patience 3 on the training accuracy: no test video steers a training).
-Its weight decay "5^-4" is read as 5e-4.
+Values of the profile `paper` are those of L. Chi et al., sections 4.1 to 5.7, cited beside them. The paper prints
+neither the momentum (0.9, as TSN) nor when a plateau is one (here 3 epochs without a better training accuracy, so that
+no test video steers a training). Its weight decay "5^-4" is read as 5e-4.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from videoattn.data.probes.binding import BindingProbe
 from videoattn.data.snippets import SnippetSettings
 from videoattn.training.recipe import Recipe
-from videoattn.training.study import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,13 +18,14 @@ class Profile:
 
     Args:
         jobs: names from `VARIANTS`.
-        backbone, channels, stem_width: timm's ResNet and, for small ones, the widths of its stages and stem.
+        backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of every job but the transfer's; `transfer` is that one's.
         snippets, dense: what 2D and 3D networks take from a video.
         short_side: of frames and flow in pixels. flow: algorithm where the user names none.
         probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
         workers: processes that load clips. test_batch: videos at a time in testing.
+        lanes: 1 trains one network after the other; 0 as many side by side as there are cores, without CUDA.
     """
 
     jobs: tuple[str, ...]
@@ -33,6 +33,7 @@ class Profile:
     backbone: str
     channels: tuple[int, ...] | None
     stem_width: int | None
+    layers: tuple[int, ...] | None
     p3d_layers: tuple[int, ...]
     p3d_width: int
     dropout: float
@@ -46,6 +47,7 @@ class Profile:
     max_unreadable: float = 0.05
     workers: int = 0
     test_batch: int = 64
+    lanes: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,45 +85,19 @@ VARIANTS = {
 }
 CENTRAL = ("rgb", "flow", "rgb-nl", "flow-nl", "cma-1")
 
-# Section 5.2: equal weights for two streams; 5 : 1 for the branch trained last.
-ROWS = (
-    Row("rgb", (("rgb", "rgb", 1),)),
-    Row("flow", (("flow", "flow", 1),)),
-    Row("two-stream", (("rgb", "rgb", 1), ("flow", "flow", 1))),
-    Row("rgb-nl", (("rgb-nl", "rgb", 1),)),
-    Row("flow-nl", (("flow-nl", "flow", 1),)),
-    Row("two-stream-nl", (("rgb-nl", "rgb", 1), ("flow-nl", "flow", 1))),
-    Row("cma-1-R", (("cma-1", "rgb", 1),)),
-    Row("cma-1-F", (("cma-1", "flow", 1),)),
-    Row("cma-1-S", (("cma-1", "rgb", 5), ("cma-1", "flow", 1))),
-    Row("cma-2-R", (("cma-2", "rgb", 1),)),
-    Row("cma-2-F", (("cma-2", "flow", 1),)),
-    Row("cma-2-S", (("cma-2", "rgb", 1), ("cma-2", "flow", 5))),
-    Row("cma-3-R", (("cma-3", "rgb", 1),)),
-    Row("cma-3-F", (("cma-3", "flow", 1),)),
-    Row("cma-3-S", (("cma-3", "rgb", 5), ("cma-3", "flow", 1))),
-    Row("cma-1-nl-R", (("cma-1-nl", "rgb", 1),)),
-    Row("cma-1-nl-S", (("cma-1-nl", "rgb", 5), ("cma-1-nl", "flow", 1))),
-    Row("cma-1-circular-R", (("cma-1-circular", "rgb", 1),)),
-    Row("p3d-R", (("p3d-rgb", "rgb", 1),)),
-    Row("p3d-F", (("p3d-flow", "flow", 1),)),
-    Row("p3d-S", (("p3d-rgb", "rgb", 1), ("p3d-flow", "flow", 1))),
-    Row("p3d-cma-1-R", (("p3d-cma-1", "rgb", 1),)),
-    Row("p3d-cma-1-S", (("p3d-cma-1", "rgb", 5), ("p3d-cma-1", "flow", 1))),
-    Row("transfer-R", (("transfer-rgb", "rgb", 1),)),
-    Row("transfer-F", (("transfer-flow", "flow", 1),)),
-    Row("transfer-S", (("transfer-rgb", "rgb", 1), ("transfer-flow", "flow", 1))),
-    Row("transfer-cma-1-R", (("transfer-cma-1", "rgb", 1),)),
-    Row("transfer-cma-1-S", (("transfer-cma-1", "rgb", 5), ("transfer-flow", "flow", 1))),
-)
-
+ITERATIONS = ("cma-2", "cma-3")
+NON_LOCAL_BESIDE = ("cma-1-nl",)
+CIRCULAR = ("flow-circular", "cma-1-circular")
+P3D_JOBS = ("p3d-rgb", "p3d-flow", "p3d-cma-1")
+TRANSFER = ("transfer-rgb", "transfer-flow", "transfer-cma-1")
 
 PAPER = Profile(
-    jobs=tuple(name for name in VARIANTS if "circular" not in name and not name.startswith("transfer")),
+    jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *P3D_JOBS),
     seeds=1,
     backbone="resnet50",  # section 4.1
     channels=None,
     stem_width=None,
+    layers=None,
     p3d_layers=(3, 8, 36, 3),  # section 5.6: ResNet-152
     p3d_width=64,
     dropout=0.7,  # section 4.4
@@ -131,6 +107,59 @@ PAPER = Profile(
     dense=SnippetSettings(layout="dense", length=16, segments=1, test_segments=1, size=224, test_crops=10),
     short_side=256,  # section 4.4: "256 x 256"; the aspect ratio is kept
     flow="tvl1",  # section 4.4
-    probe=BindingProbe(),
+    probe=BindingProbe(size=256, object_size=56.0, radius=16.0, speed=(8.0, 12.0)),
     workers=8,
+    test_batch=4,
 )
+
+# A probe clip is one snippet and shows its objects at the size that the network sees: one segment, no crops.
+ONE_VIEW = SnippetSettings(segments=1, test_segments=1, size=56, scales=(1.0,), test_crops=1)
+CPU = replace(
+    PAPER,
+    jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *CIRCULAR),
+    seeds=3,
+    backbone="resnet18",
+    channels=(32, 48, 64, 128),
+    stem_width=8,
+    layers=(1, 1, 1, 1),
+    p3d_layers=(1, 1, 1, 1),
+    p3d_width=8,
+    dropout=0.0,
+    recipe=Recipe(epochs=10, batch_size=32, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear"),
+    transfer=Recipe(epochs=4, batch_size=32, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear"),
+    snippets=ONE_VIEW,
+    dense=replace(ONE_VIEW, layout="dense"),
+    short_side=56,
+    flow="dis",
+    probe=BindingProbe(train=4000, test=500, classes=4, size=56, object_size=14.0, radius=4.0),
+    workers=0,
+    test_batch=64,
+    lanes=0,
+)
+GPU = replace(
+    CPU,
+    jobs=tuple(VARIANTS),
+    seeds=5,
+    recipe=replace(CPU.recipe, epochs=20),
+    probe=replace(CPU.probe, train=8000, test=2000, classes=8),
+)
+CHECK = replace(
+    CPU,
+    jobs=tuple(VARIANTS),
+    seeds=1,
+    lanes=1,
+    channels=(8, 8, 8, 8),
+    stem_width=4,
+    recipe=replace(CPU.recipe, epochs=1, batch_size=8),
+    transfer=replace(CPU.transfer, epochs=1, batch_size=8),
+    probe=replace(CPU.probe, train=16, test=16),
+)
+PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+# A user's own videos are larger and longer than the probe's clips.
+VIDEO_VIEW = SnippetSettings(segments=3, test_segments=5, size=112, test_crops=1)
+VIDEOS = {
+    "check": {"snippets": replace(VIDEO_VIEW, segments=1, test_segments=1, size=56), "short_side": 64},
+    "cpu": {"snippets": VIDEO_VIEW, "short_side": 128},
+    "gpu": {"snippets": PAPER.snippets, "short_side": PAPER.short_side, "test_batch": PAPER.test_batch, "workers": 8},
+    "paper": {},
+}

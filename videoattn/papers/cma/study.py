@@ -1,8 +1,12 @@
 """The study of cross-modality attention: from the notebook's parameters to networks, clips and a folder of results."""
 
 import dataclasses
+import functools
+import os
 from collections.abc import Callable
+from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from videoattn.backbones.p3d import P3D
@@ -11,8 +15,10 @@ from videoattn.data.flow import FlowSettings
 from videoattn.data.snippets import Snippets
 from videoattn.data.two_stream import Lists, TwoStreamData, listed
 from videoattn.locations import cache_root
+from videoattn.papers.cma import inspection
+from videoattn.papers.cma.comparison import ROWS
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block
-from videoattn.papers.cma.recipe import CENTRAL, PROFILES, ROWS, VARIANTS, Profile, Variant
+from videoattn.papers.cma.recipe import CENTRAL, PROFILES, VARIANTS, VIDEOS, Profile, Variant
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.study import Job, Study
 
@@ -26,10 +32,11 @@ def study(parameters: Parameters) -> Study:
         InputError: the data set is not as it should be.
     """
     parameters = parameters.resolved()
+    probe = parameters.dataset == PROBE
     profile = PROFILES[parameters.profile]
+    profile = profile if probe else replace(profile, **VIDEOS[parameters.profile])
     flow = profile.flow if parameters.flow == "auto" else parameters.flow
     seeds = tuple(range(parameters.seeds or profile.seeds))
-    probe = parameters.dataset == PROBE
     lists = None if probe else _user_lists(parameters)
     names = profile.jobs if probe else tuple(name for name in profile.jobs if name in CENTRAL)
     plan = dataclasses.asdict(profile) | {
@@ -40,7 +47,7 @@ def study(parameters: Parameters) -> Study:
         "variants": {name: dataclasses.asdict(VARIANTS[name]) for name in names},
         "data": "probe" if probe else [v.fingerprint() for v in lists],
     }
-    for name in ("workers", "max_unreadable", *(() if probe else ("probe",))):
+    for name in ("workers", "lanes", "max_unreadable", *(() if probe else ("probe",))):
         del plan[name]  # without effect on the results
     classes = profile.probe.classes if probe else len(lists[0].classes)
     data = _Clips(profile, flow, lists)
@@ -57,7 +64,21 @@ def study(parameters: Parameters) -> Study:
         data=data,
         workers=0 if probe else profile.workers,
         test_batch=profile.test_batch,
+        lanes=1 if torch.cuda.is_available() or profile.lanes == 1 else len(os.sched_getaffinity(0)),
+        inspect=functools.partial(_inspect, data) if probe else None,
     )
+
+
+def _inspect(clips: "_Clips", job: Job, network: nn.Module) -> dict:
+    """Rows about the first iteration: is it the place of the motion that counts, and does attention go there?"""
+    if job.name != "cma-1":
+        return {}
+    test = clips.test(job)
+    position = network.positions[-1]
+    return {
+        "cma-1-R-moved-flow": inspection.with_moved_flow(network, test),
+        "attention": inspection.on_the_mover(network, test, position),
+    }
 
 
 def build(
@@ -118,6 +139,7 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
         pretrained=pretrained,
         channels=profile.channels,
         stem_width=profile.stem_width,
+        layers=profile.layers,
         padding=variant.padding,
     )
     if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from videoattn.data.progress import track
+from videoattn.progress import track
 
 
 class Terminal(io.StringIO):

@@ -1,0 +1,24 @@
+"""What the tests of decoding share."""
+
+from pathlib import Path
+
+import pytest
+from clips import encode, gray
+
+from videoattn.data.decode import Decoder
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    with Decoder() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> dict[str, Path]:
+    """One clip of 24 numbered frames for each decoder."""
+    folder = tmp_path_factory.mktemp("clips")
+    return {
+        "decord": encode(folder / "h264.mp4", gray(24, 64, 64), b_frames=2, group=8),
+        "pyav": encode(folder / "mpeg4.avi", gray(24, 64, 64), codec="mpeg4", b_frames=2, group=8),
+    }

@@ -1,0 +1,122 @@
+"""Figures: what is drawn, where it stands in data coordinates, and the colours of flow."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from videoattn.reporting import figures
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def drawn():
+    yield
+    for number in plt.get_fignums():
+        plt.figure(number).canvas.draw()
+    plt.close("all")
+
+
+def picture(height=6, width=8, seed=0):
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def field(x, y):
+    return torch.tensor([x, y])[:, None, None].expand(2, 4, 5)
+
+
+def test_flow_image_tells_directions_and_speeds_apart():
+    still = figures.flow_image(field(0.0, 0.0))
+    assert (still.shape, still.dtype) == ((4, 5, 3), np.uint8)
+    np.testing.assert_array_equal(still, 255)
+    images = [figures.flow_image(field(x, y)).astype(int)[0, 0] for x, y in ((0.2, 0.0), (-0.2, 0.0), (0.0, 0.2))]
+    assert min(np.abs(a - b).sum() for a, b in zip(images, images[1:] + images[:1], strict=True)) > 100
+
+
+def test_flow_image_has_one_scale_for_all_fields():
+    slow, fast = (figures.flow_image(field(speed, 0.0)).astype(int)[0, 0] for speed in (0.05, 0.2))
+    assert (255 - slow).sum() < (255 - fast).sum() / 2
+    both = torch.cat([field(0.05, 0.0), field(0.2, 0.0)], dim=2)
+    np.testing.assert_array_equal(figures.flow_image(both)[0, 0], slow)
+    np.testing.assert_array_equal(figures.flow_image(field(0.25, 0.0)), figures.flow_image(field(9.0, 0.0)))
+
+
+def test_film_strips():
+    strips = [("one", [picture(seed=1), picture(seed=2)]), ("a longer name", [picture(seed=3)])]
+    figure = figures.film_strips(strips)
+    axes = np.array(figure.axes).reshape(2, 2)
+    assert [[len(ax.images) for ax in row] for row in axes] == [[1, 1], [1, 0]]
+    np.testing.assert_array_equal(axes[1, 0].images[0].get_array(), picture(seed=3))
+    assert [row[0].get_ylabel() for row in axes] == ["one", "a longer name"]
+
+
+def test_fusion_curves():
+    figure = figures.fusion_curves([0, 0.5, 1], {"CMA": [[0.2, 0.6, 0.4], [0.4, 0.8, 0.4]]}, first="RGB")
+    (ax,) = figure.axes
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_xydata(), [[0, 30], [0.5, 70], [1, 40]])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (pytest.approx(20), pytest.approx(80))
+    assert ax.get_xlabel().startswith("weight of RGB")
+    assert ax.get_legend().get_texts()[0].get_text() == "CMA"
+
+
+def test_bars():
+    figure = figures.bars(["up", "down"], [12.0, -3.0], [1.5, float("inf")], xlabel="gain, points")
+    (ax,) = figure.axes
+    assert [bar.get_width() for bar in ax.patches] == [12.0, -3.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["up", "down"]
+    low, high = ax.get_ylim()
+    assert low > high  # the first at the top
+    errors = np.array([segment[:, 0] for segment in ax.collections[0].get_segments()])
+    np.testing.assert_allclose(errors, [[10.5, 13.5], [-3, -3]])
+
+
+def test_attention_figure_points_at_the_right_places():
+    weights = np.array([[0.0, 0.1, 0.0], [0.6, 0.0, 0.3]])
+    frame, flow = picture(40, 60), picture(40, 60, seed=1)
+    figure = figures.attention_figure(frame, flow, weights, (1, 4), (4, 6), arrows=2, title="clip")
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == ["frame and query", "flow", "attention"]
+    for ax in panels:
+        for mark in ax.lines:
+            np.testing.assert_allclose(mark.get_xydata(), [[45, 15]])
+        assert (ax.get_xlim(), ax.get_ylim()) == ((0, 60), (40, 0))
+    overlay = panels[2].images[1]
+    np.testing.assert_array_equal(overlay.get_array(), weights)
+    assert overlay.get_extent() == [0, 60, 40, 0] or tuple(overlay.get_extent()) == (0, 60, 40, 0)
+    arrows = [text for text in panels[2].texts if text.arrow_patch is not None]
+    assert [arrow.xy for arrow in arrows] == [(10, 30), (50, 30)]  # strongest first
+    assert [arrow.xyann for arrow in arrows] == [(45, 15)] * 2
+    assert [arrow.arrow_patch.get_alpha() for arrow in arrows] == [1.0, 0.5]
+    assert not panels[0].texts + panels[1].texts
+
+
+def test_attention_figure_of_one_key():
+    figure = figures.attention_figure(picture(), picture(), np.ones((1, 1)), (0, 0), (1, 1))
+    (arrow,) = figure.axes[2].texts
+    assert arrow.xy == arrow.xyann == (4, 3)
+
+
+def test_learning_curves():
+    log = pd.DataFrame(
+        [("rgb", 1, 1, 2.0), ("rgb", 0, 1, 3.0), ("rgb", 0, 2, 1.0), ("flow", 0, 1, 5.0)],
+        columns=["job", "seed", "epoch", "loss"],
+    )
+    panels = figures.learning_curves(log, jobs=["rgb", "flow"]).axes
+    assert [ax.get_title() for ax in panels] == ["rgb", "flow"]
+    assert [[line.get_xydata().tolist() for line in ax.lines] for ax in panels] == [
+        [[[1, 3], [2, 1]], [[1, 2]]],
+        [[[1, 5]]],
+    ]
+    assert [text.get_text() for text in panels[0].get_legend().get_texts()] == ["seed 0", "seed 1"]
+
+
+def test_to_image():
+    rgb = torch.arange(24, dtype=torch.uint8).reshape(3, 2, 4)
+    image = figures.to_image(rgb)
+    assert (image.shape, image.dtype) == ((2, 4, 3), np.uint8)
+    assert image[1, 2].tolist() == rgb[:, 1, 2].tolist()

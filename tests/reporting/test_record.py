@@ -1,0 +1,98 @@
+"""Records: written and read back whole, or refused; runs that git keeps."""
+
+import pytest
+import torch
+from example import record
+
+from videoattn.errors import RunError
+from videoattn.reporting.record import PACKAGES, environment, publish, read, records
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a finished run."""
+    folder = tmp_path / "runs" / "cma" / "cpu-probe-0123456789"
+    record({"rgb": {0: 0.5}}).save(folder)
+    for name in ("log.csv", "notebook.ipynb", "figures/a.png", "figures/b.png", "figures/notes.txt", "scores/rgb.pt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_record_comes_back_as_it_was(tmp_path):
+    written = record({"rgb": {0: 1 / 3, 1: 0.1}}, data={"classes": ["é", "b"]})
+    written.save(tmp_path / "new" / "folder")
+    assert read(tmp_path / "new" / "folder") == written
+    written.results.clear()
+    written.save(tmp_path / "new" / "folder")
+    assert read(tmp_path / "new" / "folder").results == []
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: b"",
+        lambda text: b"\xff\xfe" + text,
+        lambda text: b"[1, 2]",
+        lambda text: b"null",
+        lambda text: b"{}",
+        lambda text: text.replace(b'"paper"', b'"journal"'),
+    ],
+)
+def test_what_is_no_record_is_refused(run, damage):
+    path = run / "record.json"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RunError, match=r"record\.json is no record: "):
+        read(run)
+
+
+def test_a_folder_without_a_record(tmp_path):
+    with pytest.raises(RunError, match=r"holds no record\.json"):
+        read(tmp_path)
+
+
+def test_values_and_seeds_are_in_the_order_of_the_seeds():
+    one = record({"rgb": {2: 0.2, 10: 0.9, 0: 0.1}, "flow": {1: 0.5}})
+    assert one.seeds("rgb") == [0, 2, 10]
+    assert one.values("rgb") == [0.1, 0.2, 0.9]
+    assert one.values("flow", "top5") == [1.0]
+    assert one.values("none") == one.seeds("none") == []
+    assert [one.has("flow", seed) for seed in (0, 1)] == [False, True]
+    assert not one.has("none", 1)
+
+
+def test_the_records_of_a_paper(run):
+    record({}, profile="gpu").save(run.with_name("a-first"))
+    record({}, paper="aia").save(run.parents[1] / "aia" / "other")
+    (run.parent / "no-run").mkdir()
+    found = list(records(run.parents[1], "cma"))
+    assert [(folder.name, r.profile) for folder, r in found] == [("a-first", "gpu"), (run.name, "cpu")]
+    assert list(records(run.parents[1], "rcca")) == []
+
+
+def test_publish_copies_what_git_keeps(run):
+    target = publish(run)
+    assert target == run.parent / "published-cpu-probe-0123456789"
+    copied = sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+    assert copied == ["figures/a.png", "figures/b.png", "log.csv", "notebook.ipynb", "record.json"]
+    assert all((target / name).read_bytes() == (run / name).read_bytes() for name in copied)
+
+
+def test_publish_refuses_a_run_that_is_not_finished(run):
+    (run / "log.csv").unlink()
+    with pytest.raises(RunError, match=r"has no log\.csv"):
+        publish(run)
+    record({}, complete=False).save(run)
+    with pytest.raises(RunError, match="is not complete: run the same command again"):
+        publish(run)
+    assert not run.with_name(f"published-{run.name}").exists()
+
+
+def test_the_environment_names_versions_and_hardware():
+    found = environment("cpu")
+    assert found["versions"].keys() == {"python", *PACKAGES}
+    assert found["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert found["hardware"].keys() == {"cpu", "cores", "memory_gib"}
+    assert min(found["hardware"]["cores"], found["hardware"]["memory_gib"]) > 0

@@ -1,0 +1,110 @@
+"""Tables from records: numbers as they are printed, beside the paper's, and what may not share a column."""
+
+import pytest
+from example import ENVIRONMENT, record
+
+from videoattn.errors import InputError, RunError
+from videoattn.reporting import tables
+
+ROWS = [
+    ("two-stream", "top-1", "two-stream"),
+    ("CMA_iter1-R", "top-1", "cma-1-R"),
+    ("ResNet50-R", "params", "none"),
+]
+
+
+def cells(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "signed", "shown"),
+    [
+        (0.98765, 0.0123, False, "98.8 ± 1.2"),
+        (1.0, 0.0, False, "100.0 ± 0.0"),
+        (0.5, float("inf"), False, "50.0"),
+        (0.4, 0.05, True, "+40.0 ± 5.0"),
+        (-0.031, float("inf"), True, "-3.1"),
+    ],
+)
+def test_percent(mean, half, signed, shown):
+    assert tables.percent(mean, half, signed=signed) == shown
+
+
+def test_accuracy_is_the_mean_with_students_interval():
+    one = record({"rgb": {0: 0.5, 1: 0.6, 2: 0.7}, "flow": {0: 0.25}})
+    assert tables.accuracy(one, "rgb") == "60.0 ± 24.8"  # 4.3027 * 10 / sqrt(3)
+    assert tables.accuracy(one, "flow") == "25.0"
+    assert tables.accuracy(one, "rgb", "top5") == "100.0 ± 0.0"
+    assert tables.accuracy(one, "none") == tables.NOT_RUN
+
+
+def test_difference_is_paired_by_seed():
+    one = record({"a": {2: 0.9, 0: 0.5, 1: 0.7}, "b": {0: 0.4, 1: 0.6, 2: 0.8}, "c": {0: 0.1, 1: 0.2}})
+    mean, half = tables.difference(one, "a", "b")  # the same 0.1 for every seed, however far the seeds are apart
+    assert (mean, half) == (pytest.approx(0.1), pytest.approx(0, abs=1e-12))
+    assert tables.difference(one, "a", "c") is None
+    assert tables.difference(one, "a", "none") is tables.difference(one, "none", "a") is None
+
+
+def test_difference_of_other_seeds_is_none():
+    assert tables.difference(record({"a": {0: 0.5, 1: 0.7}, "b": {0: 0.4, 2: 0.6}}), "a", "b") is None
+
+
+def test_beside_the_paper():
+    one = record({"two-stream": {0: 0.25, 1: 0.35}, "cma-1-R": {0: 0.99}})
+    table = cells(tables.beside(one, "2", ROWS, paper_data="Kinetics"))
+    assert table[0] == ["model", "column", "paper, Kinetics, %", "here, probe, top-1 %"]
+    assert table[2:] == [
+        ["two-stream", "top-1", "71.21", "30.0 ± 63.5"],
+        ["CMA_iter1-R", "top-1", "72.17", "99.0"],
+        ["ResNet50-R", "params", "1", tables.NOT_RUN],
+    ]
+
+
+@pytest.mark.parametrize("row", [("two-stream", "top-9", "rgb"), ("three-stream", "top-1", "rgb")])
+def test_beside_refuses_what_the_paper_does_not_print(row):
+    with pytest.raises(InputError, match=f"table 2 of cma has no row '{row[0]}' with column '{row[1]}'"):
+        tables.beside(record({}), "2", [row], paper_data="Kinetics")
+
+
+def test_the_protocol_is_one_line():
+    one = record({"rgb": {0: 0.5, 1: 0.6}})
+    assert tables.protocol(one) == (
+        "probe: 20 training and 10 test videos of 2 classes; profile cpu, 2 seeds; 2 cores of A CPU; torch 2.0.0; "
+        "1.5 minutes of training and testing; run 0123456789"
+    )
+    hardware = ENVIRONMENT["hardware"] | {"gpu": "1 x A GPU"}
+    other = record(
+        {"rgb": {7: 0.5}}, environment=ENVIRONMENT | {"hardware": hardware}, parameters={"DATASET": "ucf101"}
+    )
+    assert tables.protocol(other).startswith("ucf101: 20 training")
+    assert "profile cpu, 1 seed; 1 x A GPU; torch" in tables.protocol(other)
+
+
+def test_summary_names_rows_and_files(tmp_path):
+    one = record({"rgb": {0: 0.5, 1: 0.5}, "flow": {0: 0.25}}, complete=False)
+    one.save(tmp_path)
+    (tmp_path / "log.csv").touch()
+    head, table, state = tables.summary(tmp_path).split("\n\n")
+    assert head == tables.protocol(one)
+    assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "2"], ["flow", "25.0", "1"]]
+    lines = state.splitlines()
+    assert lines[0] == "not complete: the same command goes on"
+    assert lines[1:] == [f"  {tmp_path / 'record.json'}", f"  {tmp_path / 'log.csv'}"]
+    record({}).save(tmp_path)
+    assert "\n\ncomplete\n" in tables.summary(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"paper": "aia"}, {"profile": "gpu"}, {"digest": "9876543210"}, {"parameters": {"DATASET": "ucf101"}}],
+)
+def test_mixed_protocols_share_no_column(change):
+    same = [record({"rgb": {0: 0.5}}), record({"flow": {1: 0.5}})]
+    tables.check_same_protocol(same)
+    tables.check_same_protocol([])
+    (other,) = change.values()
+    told = other["DATASET"] if isinstance(other, dict) else other
+    with pytest.raises(RunError, match=f"cannot share a column: .*{told}"):
+        tables.check_same_protocol([*same, record({}, **change)])

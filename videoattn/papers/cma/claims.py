@@ -1,0 +1,69 @@
+"""The paper's claims, where each is tested, and what became of it in the published record."""
+
+from dataclasses import dataclass
+
+from videoattn.papers.cma import audit
+from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN, difference, percent
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper. `where`: its place there; `section`: of the notebook; `verdict`: here."""
+
+    claim: str
+    where: str
+    section: str
+    verdict: str
+
+
+def claims(record: Record | None) -> list[Claim]:
+    """All claims, those about accuracy judged on the published record."""
+    size = {name: audit.parameters(net) for name, net in audit.networks().items()}
+    both = size["ResNet50-R"] + size["ResNet50-F"]
+    pruned, trained = size["CMA-R"] / 1e6, size["CMA"] / 1e6
+    fewer = f"only once pruned: {pruned:.1f} M against {both / 1e6:.1f} M; as trained {trained:.1f} M"
+    return [
+        Claim("A block is the identity at the start", "3.2", "7", "holds, exactly"),
+        Claim("Non-local attention is the case of one modality", "3.1", "7", "holds, exactly (without the max-pool)"),
+        Claim("Attention between the modalities beats adding their scores", "5.3, table 1", "11",
+              judged(record, "cma-1-R", "two-stream")),
+        Claim("It beats non-local blocks, even with the RGB scores alone", "5.5, table 4", "11",
+              judged(record, "cma-1-R", "two-stream-nl")),
+        Claim("Adding the flow scores to it helps further", "5.3, table 1", "11", judged(record, "cma-1-S", "cma-1-R")),
+        Claim("Iteration 2 brings the flow branch to the level of RGB", "5.3, table 1", "11",
+              judged(record, "cma-2-F", "two-stream")),
+        Claim("Iteration 2 lowers the RGB branch", "5.3, table 1", "11", judged(record, "cma-1-R", "cma-2-R")),
+        Claim("Non-local blocks beside CMA add nothing", "5.5, table 4", "11",
+              judged(record, "cma-1-nl-R", "cma-1-R", claimed_none=True)),
+        Claim("The block looks at what moves", "5.4, figure 5", "12", looked(record)),
+        Claim("Fewer parameters than two streams (1.8 against 2)", "5.4, table 2", "8", fewer),
+        Claim("It helps 3D networks, too", "5.6, table 5", "11", judged(record, "p3d-cma-1-R", "p3d-S")),
+        Claim("It transfers to a second data set", "5.7, table 6", "11",
+              judged(record, "transfer-cma-1-R", "transfer-S")),
+    ]  # fmt: skip
+
+
+def judged(record: Record | None, row: str, baseline: str, *, claimed_none: bool = False) -> str:
+    """Whether `row` beats `baseline` in the record, with the difference in points of top-1 and its 95% interval."""
+    found = difference(record, row, baseline) if record else None
+    if found is None:
+        return NOT_RUN
+    mean, half = found
+    points = f"{percent(mean, half, signed=True)} points"
+    if claimed_none:
+        return f"{'does not hold' if mean - half > 0 else 'agrees'} on the probe: {points}"
+    if mean - half > 0:
+        return f"holds on the probe: {points}"
+    return f"{'does not hold' if mean + half < 0 else 'undecided'} on the probe: {points}"
+
+
+def looked(record: Record | None) -> str:
+    """How much attention falls on the moving object, against its share of the area."""
+    shares = record.values("attention", "share") if record else []
+    if not shares:
+        return NOT_RUN
+    areas = record.values("attention", "area")
+    share, area = sum(shares) / len(shares), sum(areas) / len(areas)
+    word = "holds" if min(s / a for s, a in zip(shares, areas, strict=True)) > 1.5 else "does not hold"
+    return f"{word} on the probe: {100 * share:.0f}% of the attention on {100 * area:.0f}% of the area"

@@ -1,0 +1,85 @@
+"""Rows of the results, and where they stand in the paper's tables."""
+
+from videoattn.training.study import Row
+
+# Section 5.2: equal weights for two streams; 5 : 1 for the branch trained last.
+ROWS = (
+    Row("rgb", (("rgb", "rgb", 1),)),
+    Row("flow", (("flow", "flow", 1),)),
+    Row("two-stream", (("rgb", "rgb", 1), ("flow", "flow", 1))),
+    Row("rgb-nl", (("rgb-nl", "rgb", 1),)),
+    Row("flow-nl", (("flow-nl", "flow", 1),)),
+    Row("two-stream-nl", (("rgb-nl", "rgb", 1), ("flow-nl", "flow", 1))),
+    Row("cma-1-R", (("cma-1", "rgb", 1),)),
+    Row("cma-1-F", (("cma-1", "flow", 1),)),
+    Row("cma-1-S", (("cma-1", "rgb", 5), ("cma-1", "flow", 1))),
+    Row("cma-2-R", (("cma-2", "rgb", 1),)),
+    Row("cma-2-F", (("cma-2", "flow", 1),)),
+    Row("cma-2-S", (("cma-2", "rgb", 1), ("cma-2", "flow", 5))),
+    Row("cma-3-R", (("cma-3", "rgb", 1),)),
+    Row("cma-3-F", (("cma-3", "flow", 1),)),
+    Row("cma-3-S", (("cma-3", "rgb", 5), ("cma-3", "flow", 1))),
+    Row("cma-1-nl-R", (("cma-1-nl", "rgb", 1),)),
+    Row("cma-1-nl-S", (("cma-1-nl", "rgb", 5), ("cma-1-nl", "flow", 1))),
+    Row("cma-1-circular-R", (("cma-1-circular", "rgb", 1),)),
+    Row("p3d-R", (("p3d-rgb", "rgb", 1),)),
+    Row("p3d-F", (("p3d-flow", "flow", 1),)),
+    Row("p3d-S", (("p3d-rgb", "rgb", 1), ("p3d-flow", "flow", 1))),
+    Row("p3d-cma-1-R", (("p3d-cma-1", "rgb", 1),)),
+    Row("p3d-cma-1-S", (("p3d-cma-1", "rgb", 5), ("p3d-cma-1", "flow", 1))),
+    Row("transfer-R", (("transfer-rgb", "rgb", 1),)),
+    Row("transfer-F", (("transfer-flow", "flow", 1),)),
+    Row("transfer-S", (("transfer-rgb", "rgb", 1), ("transfer-flow", "flow", 1))),
+    Row("transfer-cma-1-R", (("transfer-cma-1", "rgb", 1),)),
+    Row("transfer-cma-1-S", (("transfer-cma-1", "rgb", 5), ("transfer-flow", "flow", 1))),
+)
+
+# What the README shows: (label, row of the results).
+HEADLINE = (
+    ("RGB alone", "rgb"),
+    ("flow alone", "flow"),
+    ("two-stream", "two-stream"),
+    ("two-stream, non-local blocks in RGB", "two-stream-nl"),
+    ("CMA, RGB scores", "cma-1-R"),
+    ("CMA, both scores", "cma-1-S"),
+    ("CMA, RGB scores, flow moved by half a frame", "cma-1-R-moved-flow"),
+    ("CMA, RGB scores, circular padding", "cma-1-circular-R"),
+)
+
+# (row, column of the paper's table, row of the results)
+TABLE_1 = (
+    ("iteration 0", "RGB top-1", "rgb"),
+    ("iteration 0", "Flow top-1", "flow"),
+    ("iteration 0", "two-stream top-1", "two-stream"),
+    *(
+        (f"iteration {i}", f"{column} top-1", f"cma-{i}-{suffix}")
+        for i in (1, 2, 3)
+        for column, suffix in (("RGB", "R"), ("Flow", "F"), ("two-stream", "S"))
+    ),
+)
+TABLE_4 = (
+    ("ResNet50 RGB", "top-1", "rgb"),
+    ("ResNet50 Flow", "top-1", "flow"),
+    ("ResNet50 RGB + Flow", "top-1", "two-stream"),
+    ("ResNet50 non-local RGB", "top-1", "rgb-nl"),
+    ("ResNet50 non-local Flow", "top-1", "flow-nl"),
+    ("ResNet50 non-local RGB + Flow", "top-1", "two-stream-nl"),
+    ("CMA_iter1-R", "top-1", "cma-1-R"),
+    ("CMA_iter1-S", "top-1", "cma-1-S"),
+    ("CMA_iter1-R non-local", "top-1", "cma-1-nl-R"),
+    ("CMA_iter1-S non-local", "top-1", "cma-1-nl-S"),
+)
+TABLE_5 = (
+    ("P3D 16 frames", "RGB", "p3d-R"),
+    ("P3D 16 frames", "Flow", "p3d-F"),
+    ("P3D 16 frames", "two-stream", "p3d-S"),
+    ("CMA_iter1 16 frames", "RGB", "p3d-cma-1-R"),
+    ("CMA_iter1 16 frames", "two-stream", "p3d-cma-1-S"),
+)
+TABLE_6 = (
+    ("ResNet50-R", "top-1", "transfer-R"),
+    ("ResNet50-F", "top-1", "transfer-F"),
+    ("ResNet50-S", "top-1", "transfer-S"),
+    ("CMA_iter_1-R", "top-1", "transfer-cma-1-R"),
+    ("CMA_iter_1-S", "top-1", "transfer-cma-1-S"),
+)

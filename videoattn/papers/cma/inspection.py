@@ -1,0 +1,119 @@
+"""What a trained network with cross-modality attention does with the two modalities, measured on test clips."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from ipywidgets import Widget
+from torch import Tensor
+
+from videoattn.data.augment import centre_crop
+from videoattn.data.probes.store import read_truth
+from videoattn.data.snippets import Snippets
+from videoattn.evaluation.metrics import classification_metrics
+from videoattn.papers.cma.network import STREAMS, CMANetwork
+from videoattn.reporting.explorer import Attended, explorer
+from videoattn.reporting.figures import flow_image, to_image
+
+BATCH = 50  # clips at a time
+EXPLORED = 24  # clips that the widget offers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Attention of one clip at one block: weights (queries, keys) with the grids (rows, columns) of both."""
+
+    weights: Tensor
+    queries: tuple[int, int]
+    keys: tuple[int, int]
+
+    def at(self, down: float, right: float) -> Tensor:
+        """Where the query at (down, right), each in [0, 1) of the frame, attends: (rows, columns) of the keys."""
+        row, column = int(down * self.queries[0]), int(right * self.queries[1])
+        return self.weights[row * self.queries[1] + column].view(self.keys)
+
+
+@torch.no_grad()
+def attention(network: CMANetwork, clip: dict[str, Tensor], stream: str, position: str) -> list[Seen]:
+    """What the block writing into `stream` at `position` attends to, for each clip (B, C, T, H, W) and snippet."""
+    network.eval()
+    _, weights = network(clip, return_attention=True)
+    height, width = clip["rgb"].shape[-2:]
+    reduction = {s["module"]: s["reduction"] for s in network.streams["rgb"].feature_info}[position.split(".")[0]]
+    queries = (-(-height // reduction), -(-width // reduction))
+    keys = tuple(-(-side // 2) if network.block(stream, position).pool else side for side in queries)
+    return [Seen(w, queries, keys) for w in weights[stream, position].cpu()]
+
+
+@torch.no_grad()
+def with_moved_flow(network: CMANetwork, data: Snippets) -> dict:
+    """Metrics of the RGB scores when every flow field is moved by half a frame, out of its place in the RGB frame."""
+    network.eval()
+    scores, labels = [], []
+    for clip, label in _batches(data):
+        half = [side // 2 for side in clip["flow"].shape[-2:]]
+        moved = clip | {"flow": clip["flow"].roll(half, dims=(-2, -1))}
+        scores.append(network(moved)["rgb"])
+        labels.append(label)
+    return classification_metrics(torch.cat(scores), torch.cat(labels))
+
+
+def on_the_mover(network: CMANetwork, data: Snippets, position: str) -> dict:
+    """How much the RGB branch's block at `position` looks at the object that moves, on clips of the binding probe.
+
+    Returns:
+        share: attention of all queries that falls on keys whose cell holds part of the mover, mean over clips;
+        area: the share of those cells, which uniform attention would give.
+    """
+    root = data.videos.samples[0].path
+    while not (root / "probe.json").exists():
+        root = root.parent
+    truth = read_truth(root)
+    size, extent = truth["dials"]["size"], truth["dials"]["object_size"]
+    share, area, index = 0.0, 0.0, 0
+    for clip, _ in _batches(data):
+        for seen in attention(network, clip, "rgb", position):
+            about = truth["clips"][data.videos.samples[index].name]
+            centre = about["centres"][0][about["mover"]]
+            inside = [_covered(c, extent, size, cells) for c, cells in zip(centre, seen.keys, strict=True)]
+            mask = inside[0][:, None] & inside[1][None, :]
+            share += float(seen.weights.mean(0).view(seen.keys)[mask].sum())
+            area += float(mask.float().mean())
+            index += 1
+    return {"share": share / index, "area": area / index}
+
+
+def explore(network: CMANetwork, data: Snippets) -> Widget:
+    """A widget: choose clip, snippet, block and query location, and see where the query attends."""
+    names = [f"{sample.name}" for sample in data.videos.samples[:EXPLORED]]
+    blocks = [f"{stream} {position}" for position in network.positions for stream in STREAMS]
+
+    def look(index: int, block: str, snippet: int, query: tuple[float, float]) -> Attended:
+        stream, position = block.split()
+        clip, label = data[index]
+        size = clip["rgb"].shape[-1]
+        raw = centre_crop(data.snippets(index), size)
+        seen = attention(network, {s: part[:1] for s, part in clip.items()}, stream, position)[snippet]
+        images = (to_image(raw["rgb"][:, snippet]), flow_image(raw["flow"][:2, snippet]))
+        frame, context = images if stream == "rgb" else images[::-1]
+        title = f"{data.videos.classes[label]}: {stream} asks at {position}"
+        return Attended(frame, context, seen.at(*query).numpy(), seen.queries, title)
+
+    return explorer(clips=names, blocks=blocks, frames=data.settings.test_segments, look=look)
+
+
+def _covered(centre: float, extent: float, size: int, cells: int) -> Tensor:
+    """Which of `cells` along an axis hold part of [centre - extent / 2, centre + extent / 2]."""
+    edges = torch.arange(cells + 1) * size / cells
+    return (edges[1:] > centre - extent / 2) & (edges[:-1] < centre + extent / 2)
+
+
+def _batches(data: Snippets):
+    """Clips with one view each, (B, C, T, H, W), and their labels."""
+    for start in range(0, len(data), BATCH):
+        items = [data[i] for i in range(start, min(start + BATCH, len(data)))]
+        clip = {s: torch.stack([item[0][s] for item in items]) for s in items[0][0]}
+        yield (
+            {s: rearrange(part, "b v c t h w -> (b v) c t h w") for s, part in clip.items()},
+            torch.tensor([label for _, label in items]),
+        )

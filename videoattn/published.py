@@ -1,0 +1,91 @@
+"""Published runs: what the README and the notebooks say of them, and `videoattn runs`."""
+
+import argparse
+import functools
+import importlib
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from videoattn.errors import InputError
+from videoattn.locations import runs_root
+from videoattn.papers import PAPERS, data_sets
+from videoattn.reporting.record import Record, publish, records
+from videoattn.reporting.tables import accuracy, data_name, protocol, reference
+from videoattn.training.checkpoint import write_atomically
+from videoattn.training.parameters import check
+
+
+def is_stale(record: Record) -> bool:
+    """Whether the recipe that a record was made with is no longer the one of its profile."""
+    study = importlib.import_module(f"videoattn.papers.{record.paper}.study").study
+    if data_name(record) != "probe":
+        return False  # the digest holds the user's own files, which need not be at hand
+    return study(check(record.paper, record.parameters, data_sets(record.paper))).digest != record.digest
+
+
+def claims_table(paper: str) -> str:
+    """The claims of a paper with their verdicts, as Markdown."""
+    found = reference(paper)
+    rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(found[1] if found else None)
+    head = ["claim", "in the paper", "tested in section", "verdict here"]
+    lines = [(c.claim, c.where, c.section, c.verdict) for c in rows]
+    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
+
+
+def headline_table(paper: str, record: Record) -> str:
+    """The rows of a record that matter most, as Markdown."""
+    rows = importlib.import_module(f"videoattn.papers.{paper}.comparison").HEADLINE
+    lines = [(label, accuracy(record, row)) for label, row in rows if record.values(row)]
+    head = [paper, f"top-1 %, {data_name(record)}"]
+    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
+
+
+def result_section(paper: str) -> str:
+    """What README and notebook say of a paper: its claims, the rows that matter most, and how they were measured."""
+    found = reference(paper)
+    if found is None:
+        return f"{claims_table(paper)}\n\nNothing is published yet."
+    stale = " **Stale: the recipe has changed since.**" if is_stale(found[1]) else ""
+    return f"{claims_table(paper)}\n\n{headline_table(paper, found[1])}\n\n{protocol(found[1])}.{stale}"
+
+
+def update(text: str, paper: str) -> str:
+    """`text` with what stands between the marks of a paper replaced by its results.
+
+    Raises:
+        InputError: the marks `<!-- results: PAPER -->` and `<!-- end -->` are not there.
+    """
+    begin, end = f"<!-- results: {paper} -->", "<!-- end -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise InputError(f"no {begin} with {end} behind it")
+    return f"{before}{begin}\n\n{result_section(paper)}\n\n{end}{after}"
+
+
+def updated(path: Path) -> str:
+    """The text of a Markdown file, or of a paper's notebook, with the results as they are now."""
+    if path.suffix == ".ipynb":
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[0].source = update(notebook.cells[0].source, path.stem)
+        return nbformat.writes(notebook) + "\n"
+    return functools.reduce(update, PAPERS, path.read_text())
+
+
+def main_runs(options: argparse.Namespace) -> None:
+    """`videoattn runs`: list the records, print or update the tables, publish a run."""
+    if options.action == "publish":
+        print(f"published as {publish(Path(options.folder))}")
+    elif options.action == "list":
+        for paper in PAPERS:
+            for folder, record in records(runs_root(), paper):
+                state = "complete" if record.complete else "not complete"
+                print(f"{folder}: {state}{', stale' if is_stale(record) else ''}; {protocol(record)}")
+    elif options.update:
+        for path in map(Path, options.update):
+            write_atomically(path, updated(path).encode())
+    else:
+        for paper in PAPERS:
+            print(f"{paper}\n\n{result_section(paper)}\n")

@@ -1,1 +1,0 @@
-from videoattn.progress import Progress as Progress

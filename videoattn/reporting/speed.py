@@ -1,0 +1,177 @@
+"""Time and memory of several ways to compute, measured side by side in one run and compared by ratio.
+
+    rows = measure({"block": lambda: block(x), "other": lambda: other(x)}, device=device)
+    print(machine(device), as_markdown(rows), sep="\n\n")
+
+The first case is what the others are compared with. The cases take turns, so that what else the machine does meets all
+of them alike; times and their spread are PyTorch's (`torch.utils.benchmark`).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch.autograd.profiler import profile
+from torch.utils._pytree import tree_leaves
+from torch.utils.benchmark import Measurement, Timer
+
+from videoattn.errors import InputError
+from videoattn.reporting.record import environment
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One case.
+
+    Args:
+        what: its name.
+        forward, backward: medians in milliseconds of the forward pass, and of forward and backward pass together; None
+            where the backward pass was not asked for. The spreads are the distances between their quartiles.
+        memory: most bytes held at one moment of a pass, beyond weights, their gradients and inputs; with the backward
+            pass where it was asked for.
+        ratio: `forward` over that of the first case.
+    """
+
+    what: str
+    forward: float
+    forward_spread: float
+    backward: float | None
+    backward_spread: float | None
+    memory: int
+    ratio: float
+
+
+def measure(
+    cases: Mapping[str, Callable[[], object]],
+    *,
+    device: torch.device,
+    backward: bool = True,
+    seconds: float = 0.2,
+    rounds: int = 3,
+) -> list[Speed]:
+    """Measure all cases on `device`, after a warm-up of each.
+
+    Args:
+        cases: by name, what computes; it gives a tensor, or tensors in lists, tuples and dicts, on `device`.
+        backward: measure forward and backward pass as well.
+        seconds: of measuring for each case and kind of pass, in `rounds` turns (a slow case takes longer: one pass a
+            turn at least).
+
+    Raises:
+        InputError: no case, or times that are not positive.
+    """
+    if not cases or seconds <= 0 or rounds < 1:
+        raise InputError(f"{len(cases)} cases, {seconds} seconds, {rounds} rounds: all must be positive")
+    forwards = {name: _forward(case) for name, case in cases.items()}
+    there = {name: _backward(case) for name, case in cases.items()} if backward else {}
+    times = _times(forwards, seconds, rounds)
+    both = _times(there, seconds, rounds)
+    first = next(iter(times.values())).median
+    return [
+        Speed(
+            what=name,
+            forward=1e3 * times[name].median,
+            forward_spread=1e3 * times[name].iqr,
+            backward=1e3 * both[name].median if backward else None,
+            backward_spread=1e3 * both[name].iqr if backward else None,
+            memory=peak_memory(there.get(name, forwards[name]), device),
+            ratio=times[name].median / first,
+        )
+        for name in cases
+    ]
+
+
+def peak_memory(run: Callable[[], object], device: torch.device) -> int:
+    """Most bytes of tensors and work space that PyTorch holds at one moment of `run`, beyond those held before it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with _without_messages(), profile(profile_memory=True) as profiler:
+        run()
+    held = peak = 0
+    for event in sorted(profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":  # nbytes: taken, or given back where negative
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak
+
+
+def machine(device: torch.device) -> str:
+    """One line: hardware, threads, number format and versions that a measurement belongs to."""
+    found = environment(device)
+    hardware, versions = found["hardware"], found["versions"]
+    name = hardware.get("gpu", hardware["cpu"])
+    tf32 = "on" if torch.backends.cuda.matmul.allow_tf32 else "off"
+    form = f"float32, TF32 {tf32}, CUDA {torch.version.cuda}" if device.type == "cuda" else "float32"
+    threads = torch.get_num_threads()
+    return (
+        f"{name}; {hardware['cores']} CPU cores, {threads} thread{'s' if threads > 1 else ''}; {form}; "
+        f"torch {versions['torch']}, Python {versions['python']}"
+    )
+
+
+def as_markdown(rows: Sequence[Speed]) -> str:
+    """A Markdown table: medians with the distance between their quartiles, memory, ratio to the first row."""
+    table = pd.DataFrame(
+        {
+            "what": [row.what for row in rows],
+            "ms forward": [_ms(row.forward, row.forward_spread) for row in rows],
+            "ms forward+backward": [_ms(row.backward, row.backward_spread) for row in rows],
+            "peak memory MiB": [f"{row.memory / MIB:.1f}" for row in rows],
+            "ratio to the first row": [f"{row.ratio:.2f}" for row in rows],
+        }
+    )
+    return table.to_markdown(index=False, disable_numparse=True)
+
+
+def _ms(median: float | None, spread: float | None) -> str:
+    return "" if median is None else f"{median:.2f} ± {spread / 2:.2f}"
+
+
+def _forward(case: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        with torch.no_grad():
+            case()
+
+    return run
+
+
+def _backward(case: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        torch.autograd.backward([tensor.sum() for tensor in tree_leaves(case())])
+
+    return run
+
+
+def _times(runs: Mapping[str, Callable[[], None]], seconds: float, rounds: int) -> dict[str, Measurement]:
+    timers = {}
+    for name, run in runs.items():
+        timers[name] = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
+        run()
+    turns: dict[str, list[Measurement]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            turns[name].append(timer.blocked_autorange(min_run_time=seconds / rounds))
+    return {name: Measurement.merge(measured)[0] for name, measured in turns.items()}
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """The profiler writes its state and, where there is no GPU, an error into the file of stderr."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
