@@ -211,7 +211,7 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "name",
-    ["videoattn.data.survey:main_data", "videoattn.reporting.tables:main_runs", "videoattn.reporting.tables:summary"]
+    ["videoattn.data.survey:main_data", "videoattn.published:main_runs", "videoattn.reporting.tables:summary"]
     + [
         f"videoattn.papers.{paper}.{rest}"
         for paper in PAPERS

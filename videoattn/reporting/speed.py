@@ -7,6 +7,7 @@ The first case is what the others are compared with. The cases take turns, so th
 of them alike; times and their spread are PyTorch's (`torch.utils.benchmark`).
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ import pandas as pd
 import torch
 from torch.autograd.profiler import profile
 from torch.utils._pytree import tree_leaves
-from torch.utils.benchmark import Measurement, Timer
 
 from videoattn.errors import InputError
 from videoattn.reporting.record import environment
+
+# Where a CUDA toolkit lies but no GPU is, this import warns on stderr, which a notebook would keep.
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+from torch.utils.benchmark import Measurement, Timer  # noqa: E402
 
 MIB = 2**20
 

@@ -70,7 +70,9 @@ def test_positions_in_resnet50_and_p3d():
 def test_sleeping_blocks_leave_both_branches_as_they_are_alone(mode):
     net, clip = network(awake=False).train(mode), clips()
     alone = {s: SingleStream(copy.deepcopy(net.streams[s]), stream=s).train(mode) for s in ("rgb", "flow")}
-    exactly(net(clip), {s: alone[s](clip)[s] for s in alone})
+    expected = {s: alone[s](clip)[s] for s in alone}
+    # Batch statistics are summed in another order where the maps lie in memory in another one.
+    torch.testing.assert_close(net(clip), expected) if mode else exactly(net(clip), expected)
 
 
 def test_awake_blocks_change_both_branches():

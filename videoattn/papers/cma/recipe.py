@@ -25,7 +25,7 @@ class Profile:
         short_side: of frames and flow in pixels. flow: algorithm where the user names none.
         probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
         workers: processes that load clips. test_batch: videos at a time in testing.
-        lanes: 1 trains one network after the other; 0 as many side by side as there are cores, without CUDA.
+        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
     """
 
     jobs: tuple[str, ...]
@@ -113,10 +113,10 @@ PAPER = Profile(
 )
 
 # A probe clip is one snippet and shows its objects at the size that the network sees: one segment, no crops.
-ONE_VIEW = SnippetSettings(segments=1, test_segments=1, size=56, scales=(1.0,), test_crops=1)
+ONE_VIEW = SnippetSettings(segments=1, test_segments=1, size=44, scales=(1.0,), test_crops=1)
 CPU = replace(
     PAPER,
-    jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *CIRCULAR),
+    jobs=(*CENTRAL, *CIRCULAR),
     seeds=3,
     backbone="resnet18",
     channels=(32, 48, 64, 128),
@@ -125,13 +125,13 @@ CPU = replace(
     p3d_layers=(1, 1, 1, 1),
     p3d_width=8,
     dropout=0.0,
-    recipe=Recipe(epochs=10, batch_size=32, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear"),
+    recipe=Recipe(epochs=7, batch_size=32, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear"),
     transfer=Recipe(epochs=4, batch_size=32, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear"),
     snippets=ONE_VIEW,
     dense=replace(ONE_VIEW, layout="dense"),
-    short_side=56,
+    short_side=44,
     flow="dis",
-    probe=BindingProbe(train=4000, test=500, classes=4, size=56, object_size=14.0, radius=4.0),
+    probe=BindingProbe(train=4000, test=500, classes=4, size=44, object_size=11.0, radius=3.0),
     workers=0,
     test_batch=64,
     lanes=0,
@@ -140,8 +140,10 @@ GPU = replace(
     CPU,
     jobs=tuple(VARIANTS),
     seeds=5,
-    recipe=replace(CPU.recipe, epochs=20),
-    probe=replace(CPU.probe, train=8000, test=2000, classes=8),
+    recipe=replace(CPU.recipe, epochs=12, batch_size=64),
+    transfer=replace(CPU.transfer, batch_size=64),
+    probe=replace(CPU.probe, train=6000, test=1000),
+    lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
     CPU,

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from videoattn.backbones.p3d import P3D
@@ -64,7 +63,7 @@ def study(parameters: Parameters) -> Study:
         data=data,
         workers=0 if probe else profile.workers,
         test_batch=profile.test_batch,
-        lanes=1 if torch.cuda.is_available() or profile.lanes == 1 else len(os.sched_getaffinity(0)),
+        lanes=profile.lanes or len(os.sched_getaffinity(0)),
         inspect=functools.partial(_inspect, data) if probe else None,
     )
 

@@ -1,0 +1,177 @@
+"""Every job of every profile gets the network, the weights and the frozen parts that the paper says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videoattn.layers.non_local import NonLocalBlock
+from videoattn.papers.cma.attention import CMABlock
+from videoattn.papers.cma.comparison import ROWS
+from videoattn.papers.cma.network import CMANetwork, SingleStream
+from videoattn.papers.cma.recipe import CPU, PAPER, PROFILES, VARIANTS, Profile
+from videoattn.papers.cma.study import build, study
+from videoattn.training.parameters import check
+
+CLASSES = 4
+SMALL = {"channels": (4, 8, 8, 16), "stem_width": 4, "layers": (1, 3, 3, 1), "p3d_layers": (1, 1, 2, 1), "p3d_width": 2}
+
+
+def networks(profile: Profile, names: tuple[str, ...]) -> dict[str, nn.Module]:
+    """The networks of the jobs in order, each started from those before; seeds differ, as they do in a study."""
+    built: dict[str, nn.Module] = {}
+    for seed, name in enumerate(names):
+        torch.manual_seed(seed)
+        built[name] = build(VARIANTS[name], profile, classes=CLASSES, weights=lambda n: built[n].state_dict())
+    return built
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict[str, nn.Module]:
+    return networks(replace(CPU, **SMALL), tuple(VARIANTS))
+
+
+def trained(network: nn.Module) -> set[str]:
+    return {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+
+
+def equal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
+    assert ours.keys() == theirs.keys()
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def under(prefix: str, network: nn.Module) -> dict[str, Tensor]:
+    state = network.state_dict()
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_builds_all_of_its_networks(name, monkeypatch):
+    profile = PROFILES[name]
+    monkeypatch.setattr(CMABlock, "is_identity", lambda block: True)  # the meta device has no numbers to look at
+    with torch.device("meta"):
+        built = networks(profile, profile.jobs)
+    for job, network in built.items():
+        assert trained(network), job
+        assert isinstance(network, CMANetwork if "cma" in VARIANTS[job].kind else SingleStream)
+    done: set[str] = set()
+    for job in profile.jobs:
+        assert set(VARIANTS[job].after) <= done, f"{job} comes before what it starts from"
+        done.add(job)
+
+
+def test_the_paper_profile_is_the_papers():
+    assert (PAPER.backbone, PAPER.channels, PAPER.p3d_layers, PAPER.dropout) == ("resnet50", None, (3, 8, 36, 3), 0.7)
+    recipe = PAPER.recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.lr, recipe.weight_decay) == (30, 128, 0.01, 5e-4)
+    views = PAPER.snippets
+    assert (views.length, views.segments, views.test_segments, views.size, views.test_crops) == (5, 3, 25, 224, 10)
+
+
+def test_rows_use_the_streams_that_their_jobs_give_and_the_papers_weights():
+    for row in ROWS:
+        for job, stream, _ in row.parts:
+            assert VARIANTS[job].stream == stream or "cma" in VARIANTS[job].kind, row
+    weights = {row.name: tuple(part[2] for part in row.parts) for row in ROWS}
+    assert [weights[name] for name in ("two-stream", "cma-1-S", "cma-2-S", "cma-3-S")] == [
+        (1, 1),
+        (5, 1),
+        (1, 5),
+        (5, 1),
+    ]
+
+
+def test_the_first_iteration_starts_with_the_flow_branch_alone(tiny):
+    for name, flow in (("cma-1", "flow"), ("cma-1-nl", "flow"), ("cma-1-circular", "flow-circular")):
+        network = tiny[name]
+        assert equal(under("streams.flow.", network), under("backbone.", tiny[flow])), name
+        assert all(block.is_identity() for s in ("rgb", "flow") for block in network.blocks[s].values())
+        ours = {n for n, _ in network.named_parameters() if n.split(".")[1] == "rgb"}
+        assert trained(network) == ours
+    rgb = {n: v for n, v in under("streams.rgb.", tiny["cma-1"]).items() if n.endswith("conv1.weight")}
+    assert not equal(rgb, {n: under("backbone.", tiny["rgb"])[n] for n in rgb})
+
+
+@pytest.mark.parametrize(("name", "before", "stream"), [("cma-2", "cma-1", "flow"), ("cma-3", "cma-2", "rgb")])
+def test_later_iterations_start_with_all_of_the_one_before(tiny, name, before, stream):
+    network = tiny[name]
+    assert equal(network.state_dict(), tiny[before].state_dict())
+    assert trained(network) == {n for n, _ in network.named_parameters() if n.split(".")[1] == stream}
+
+
+def test_non_local_blocks_stand_in_the_trained_branch_only(tiny):
+    def number(module: nn.Module) -> int:
+        return sum(isinstance(m, NonLocalBlock) for m in module.modules())
+
+    assert {name: number(network) for name, network in tiny.items() if number(network)} == {
+        "rgb-nl": 4,
+        "flow-nl": 4,
+        "cma-1-nl": 4,
+    }
+    assert number(tiny["cma-1-nl"].streams["rgb"]) == 4
+
+
+def test_circular_padding_is_everywhere(tiny):
+    def modes(name: str) -> set[str]:
+        return {m.padding_mode for m in tiny[name].modules() if isinstance(m, nn.Conv2d) and any(m.padding)}
+
+    assert modes("cma-1-circular") == modes("flow-circular") == {"circular"}
+    assert modes("cma-1") == {"zeros"}
+
+
+def test_transfer_replaces_and_trains_the_last_layer_alone(tiny):
+    for name in ("rgb", "flow"):
+        ours, theirs = tiny[f"transfer-{name}"].state_dict(), tiny[name].state_dict()
+        assert {n for n in ours if not torch.equal(ours[n], theirs[n])} == {"backbone.fc.weight"}
+        assert trained(tiny[f"transfer-{name}"]) == {"backbone.fc.weight", "backbone.fc.bias"}
+    ours, theirs = tiny["transfer-cma-1"].state_dict(), tiny["cma-1"].state_dict()
+    changed = {n for n in ours if not torch.equal(ours[n], theirs[n])}
+    assert changed == {"streams.rgb.fc.weight", "streams.flow.fc.weight"}
+    assert trained(tiny["transfer-cma-1"]) == {"streams.rgb.fc.weight", "streams.rgb.fc.bias"}
+    tiny["transfer-cma-1"].train()
+    norms = [m for m in tiny["transfer-cma-1"].modules() if isinstance(m, nn.BatchNorm2d)]
+    assert not any(norm.training for norm in norms)
+    tiny["transfer-cma-1"].eval()
+
+
+def test_p3d_cma_starts_with_both_streams_and_trains_the_block_and_what_is_behind(tiny):
+    network = tiny["p3d-cma-1"]
+    assert network.positions == ("layer3.1",)  # behind the last block of res4
+    for s in ("rgb", "flow"):
+        assert equal(under(f"streams.{s}.", network), under("backbone.", tiny[f"p3d-{s}"]))
+    assert {".".join(n.split(".")[:3]) for n in trained(network)} == {
+        "streams.rgb.layer4",
+        "streams.rgb.fc",
+        "blocks.rgb.layer3_1",
+    }
+
+
+def of(tmp_path: Path, **values: object):
+    return study(replace(check("cma", values, ("folder", "ucf101")), runs=tmp_path))
+
+
+def test_the_study_of_the_probe_holds_every_job_and_the_rows_that_they_give(tmp_path):
+    ours = of(tmp_path, PROFILE="check")
+    assert [job.name for job in ours.jobs] == list(VARIANTS)
+    assert [row.name for row in ours.rows] == [row.name for row in ROWS]
+    assert [row.name for row in of(tmp_path, PROFILE="cpu").rows if row.name.startswith(("p3d", "transfer"))] == []
+    assert ours.seeds == (0,)
+    assert of(tmp_path, PROFILE="check", SEEDS=3).seeds == (0, 1, 2)
+    assert not any(tmp_path.iterdir())  # nothing is generated or trained yet
+
+
+def test_what_changes_the_results_changes_the_folder(tmp_path):
+    folders = [
+        of(tmp_path, **values).folder
+        for values in (
+            {"PROFILE": "check"},
+            {"PROFILE": "cpu"},
+            {"PROFILE": "check", "SEEDS": 2},
+            {"PROFILE": "check", "FLOW": "tvl1"},
+            {"PROFILE": "check", "PRETRAINED": True},
+        )
+    ]
+    assert len({folder.name for folder in folders}) == len(folders)
+    assert of(tmp_path, PROFILE="check", FLOW="dis").folder == folders[0]  # what the profile says anyway
