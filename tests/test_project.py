@@ -23,7 +23,7 @@ LEVELS = (
     {"backbones", "layers", "data"},
     {"training", "evaluation", "reporting"},
     {"papers"},
-    {"cli", "reproduce"},
+    {"cli", "reproduce", "published"},
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MACHINE_PATH = re.compile(r"(?<![\w.~}$/-])/(?:work|tmp|root|home)/")

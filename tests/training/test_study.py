@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from videoattn.errors import RunError
 from videoattn.training import study as studies
+from videoattn.training.jobs import Job, Row
 from videoattn.training.lanes import in_lanes
 from videoattn.training.parameters import check
 from videoattn.training.recipe import Recipe
-from videoattn.training.study import Job, Row, Study
+from videoattn.training.study import Study
 
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.1)
 JOBS = (Job("a", RECIPE, "rgb"), Job("b", RECIPE, "rgb"), Job("c", RECIPE, "rgb", after=("a",)))

@@ -1,5 +1,6 @@
 """The clips of a two-stream study: listed, generated where they are a probe's, with their flow computed once."""
 
+import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -69,7 +70,11 @@ class TwoStreamData:
         }
 
     def _readable(self, videos: VideoList, max_unreadable: float) -> VideoList:
-        report = self.cache.build([s.path for s in videos.samples], workers=len(os.sched_getaffinity(0)))
+        report = self.cache.build(
+            [s.path for s in videos.samples],
+            workers=len(os.sched_getaffinity(0)),
+            progress=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
+        )
         count = Unreadable(max_unreadable)
         for failure in report.unreadable:
             count.add(failure)

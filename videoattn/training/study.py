@@ -8,14 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from videoattn.errors import RunError
 from videoattn.evaluation.fusion import fuse, sweep
@@ -25,39 +23,13 @@ from videoattn.locations import runs_root
 from videoattn.progress import Progress
 from videoattn.reporting.record import Record, environment, read
 from videoattn.training import checkpoint
+from videoattn.training.jobs import Data, Job, Row
 from videoattn.training.lanes import in_lanes
 from videoattn.training.loop import fit
 from videoattn.training.parameters import Parameters
-from videoattn.training.recipe import Recipe, digest
+from videoattn.training.recipe import digest
 
 SHARES = tuple(i / 20 for i in range(21))  # weights of the first of two fused streams
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training. `stream`: which score it trains; `after`: jobs whose weights it starts from; `data`: which set."""
-
-    name: str
-    recipe: Recipe
-    stream: str
-    after: tuple[str, ...] = ()
-    data: str = "main"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: scores of (job, stream), several of them fused with weights."""
-
-    name: str
-    parts: tuple[tuple[str, str, float], ...]
-
-
-class Data(Protocol):
-    """The clips of a study, prepared when they are first asked for."""
-
-    def train(self, job: Job, seed: int) -> Dataset: ...
-    def test(self, job: Job) -> Dataset: ...
-    def description(self) -> dict: ...
 
 
 @dataclass

@@ -87,8 +87,7 @@ def test_pruning_keeps_the_scores_and_saves_parameters(stream, non_local):
     net, clip = network(non_local=non_local), clips()
     pruned, other = net.prune(stream), "flow" if stream == "rgb" else "rgb"
     exactly(pruned(clip), {stream: net(clip)[stream]})
-    backbone = net.streams[other]
-    gone = [backbone.layer4, backbone.fc, net.block(other, net.positions[-1])]
+    gone = [net.streams[other].layer4, net.streams[other].fc, net.block(other, net.positions[-1])]
     assert parameters(net) - parameters(pruned) == sum(map(parameters, gone))
     assert set(net(clip)) == {"rgb", "flow"}  # the network itself is as before
 
@@ -133,16 +132,14 @@ def test_train_only_trains_one_branch_and_its_blocks(stream):
     moved = changed(before, net.state_dict())
     assert moved <= ours
     # A shift of all keys alike changes no softmax, and a bias before a batch norm nothing: these have no gradient.
-    still = {name for name in ours - moved if not name.endswith((".k.bias", ".v.bias", ".out.bias"))}
-    assert not still
+    assert {name for name in ours - moved if not name.endswith((".k.bias", ".v.bias", ".out.bias"))} == set()
     assert set(net.eval()(clips())) == {"rgb", "flow"}
 
 
 def test_sleeping_blocks_of_the_frozen_branch_are_skipped_without_effect():
     def step(net: CMANetwork) -> tuple[Tensor, dict[str, Tensor]]:
         net.train()
-        score = net(clips())["rgb"]
-        classification_loss(score, LABELS).backward()
+        classification_loss(score := net(clips())["rgb"], LABELS).backward()
         return score, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
 
     nets = [network(awake=False), network(awake=False)]
@@ -159,8 +156,7 @@ def test_sleeping_blocks_of_the_frozen_branch_are_skipped_without_effect():
     assert calls == ["computed"]
     exactly(first, second)
     exactly(gradients, others)
-    awake = network()
-    awake.train_only("rgb")
+    (awake := network()).train_only("rgb")
     assert not awake.asleep
 
 

@@ -29,7 +29,7 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("Attention between the modalities beats adding their scores", "5.3, table 1", "11",
               judged(record, "cma-1-R", "two-stream")),
         Claim("It beats non-local blocks, even with the RGB scores alone", "5.5, table 4", "11",
-              judged(record, "cma-1-R", "two-stream-nl")),
+              judged(record, "cma-1-R", "rgb-nl-S")),
         Claim("Adding the flow scores to it helps further", "5.3, table 1", "11", judged(record, "cma-1-S", "cma-1-R")),
         Claim("Iteration 2 brings the flow branch to the level of RGB", "5.3, table 1", "11",
               judged(record, "cma-2-F", "two-stream")),

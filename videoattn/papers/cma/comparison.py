@@ -1,6 +1,6 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
-from videoattn.training.study import Row
+from videoattn.training.jobs import Row
 
 # Section 5.2: equal weights for two streams; 5 : 1 for the branch trained last.
 ROWS = (
@@ -8,6 +8,7 @@ ROWS = (
     Row("flow", (("flow", "flow", 1),)),
     Row("two-stream", (("rgb", "rgb", 1), ("flow", "flow", 1))),
     Row("rgb-nl", (("rgb-nl", "rgb", 1),)),
+    Row("rgb-nl-S", (("rgb-nl", "rgb", 1), ("flow", "flow", 1))),
     Row("flow-nl", (("flow-nl", "flow", 1),)),
     Row("two-stream-nl", (("rgb-nl", "rgb", 1), ("flow-nl", "flow", 1))),
     Row("cma-1-R", (("cma-1", "rgb", 1),)),
@@ -39,7 +40,7 @@ HEADLINE = (
     ("RGB alone", "rgb"),
     ("flow alone", "flow"),
     ("two-stream", "two-stream"),
-    ("two-stream, non-local blocks in RGB", "two-stream-nl"),
+    ("two-stream, non-local blocks in RGB", "rgb-nl-S"),
     ("CMA, RGB scores", "cma-1-R"),
     ("CMA, both scores", "cma-1-S"),
     ("CMA, RGB scores, flow moved by half a frame", "cma-1-R-moved-flow"),

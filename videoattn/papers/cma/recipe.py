@@ -116,7 +116,7 @@ PAPER = Profile(
 ONE_VIEW = SnippetSettings(segments=1, test_segments=1, size=44, scales=(1.0,), test_crops=1)
 CPU = replace(
     PAPER,
-    jobs=(*CENTRAL, *CIRCULAR),
+    jobs=("rgb", "flow", "rgb-nl", "cma-1"),
     seeds=3,
     backbone="resnet18",
     channels=(32, 48, 64, 128),

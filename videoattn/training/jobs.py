@@ -1,0 +1,35 @@
+"""What a study is made of: trainings, rows of tables, and the clips for them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch.utils.data import Dataset
+
+from videoattn.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training. `stream`: which score it trains; `after`: jobs whose weights it starts from; `data`: which set."""
+
+    name: str
+    recipe: Recipe
+    stream: str
+    after: tuple[str, ...] = ()
+    data: str = "main"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: scores of (job, stream), several of them fused with weights."""
+
+    name: str
+    parts: tuple[tuple[str, str, float], ...]
+
+
+class Data(Protocol):
+    """The clips of a study, prepared when they are first asked for."""
+
+    def train(self, job: Job, seed: int) -> Dataset: ...
+    def test(self, job: Job) -> Dataset: ...
+    def description(self) -> dict: ...
