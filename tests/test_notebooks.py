@@ -66,7 +66,8 @@ def test_outputs_are_kept_and_nothing_went_to_stderr(name):
 @pytest.mark.parametrize("name", PAPERS)
 def test_each_equation_stands_in_library_notebook_and_tests(name):
     library = "".join(path.read_text() for path in (ROOT / "videoattn" / "papers" / name).glob("*.py"))
-    tests = "".join(path.read_text() for path in (ROOT / "tests" / "papers" / name).glob("*.py"))
+    folders = (ROOT / "tests" / "papers" / name, ROOT / "tests" / "training")
+    tests = "".join(path.read_text() for folder in folders for path in folder.glob("*.py"))
     training = (ROOT / "videoattn" / "training" / "loop.py").read_text()
     notebook = "\n".join(cell.source for cell in code(NOTEBOOKS[name]))
     assert equations(notebook) == equations(tests) == equations(library + training)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from einops import rearrange
 from ipywidgets import Widget
@@ -83,6 +84,24 @@ def on_the_mover(network: CMANetwork, data: Snippets, position: str) -> dict:
     return {"share": share / index, "area": area / index}
 
 
+def centre_view(data: Snippets, index: int) -> dict[str, Tensor]:
+    """The centre crop of a test video, (1, C, T, H, W), whether one or ten crops are tested."""
+    clip, _ = data[index]
+    centre = len(clip["rgb"]) // 2 - 1 if len(clip["rgb"]) > 1 else 0  # of ten crops the fifth
+    return {stream: part[centre : centre + 1] for stream, part in clip.items()}
+
+
+def images(data: Snippets, index: int, snippet: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The frame of a snippet and its first flow field as images, cut as the network sees them."""
+    raw = centre_crop(data.snippets(index), data.settings.size)
+    return to_image(raw["rgb"][:, snippet]), flow_image(raw["flow"][:2, snippet])
+
+
+def class_of(data: Snippets, index: int) -> str:
+    """The name of a video's class."""
+    return data.videos.classes[data.videos.samples[index].label]
+
+
 def explore(network: CMANetwork, data: Snippets) -> Widget:
     """A widget: choose clip, snippet, block and query location, and see where the query attends."""
     names = [f"{sample.name}" for sample in data.videos.samples[:EXPLORED]]
@@ -90,13 +109,10 @@ def explore(network: CMANetwork, data: Snippets) -> Widget:
 
     def look(index: int, block: str, snippet: int, query: tuple[float, float]) -> Attended:
         stream, position = block.split()
-        clip, label = data[index]
-        size = clip["rgb"].shape[-1]
-        raw = centre_crop(data.snippets(index), size)
-        seen = attention(network, {s: part[:1] for s, part in clip.items()}, stream, position)[snippet]
-        images = (to_image(raw["rgb"][:, snippet]), flow_image(raw["flow"][:2, snippet]))
-        frame, context = images if stream == "rgb" else images[::-1]
-        title = f"{data.videos.classes[label]}: {stream} asks at {position}"
+        seen = attention(network, centre_view(data, index), stream, position)[snippet]
+        pair = images(data, index, snippet)
+        frame, context = pair if stream == "rgb" else pair[::-1]
+        title = f"{class_of(data, index)}: {stream} asks at {position}"
         return Attended(frame, context, seen.at(*query).numpy(), seen.queries, title)
 
     return explorer(clips=names, blocks=blocks, frames=data.settings.test_segments, look=look)

@@ -192,8 +192,14 @@ class CMANetwork(Freezable):
         check_stream(stream)
         other = "flow" if stream == "rgb" else "rgb"
         self.trained = stream
-        self.asleep = frozenset(block for block in self.blocks[other].values() if block.is_identity())
         self.freeze([f"streams.{other}", f"blocks.{other}"])
+
+    def train(self, mode: bool = True) -> "CMANetwork":
+        super().train(mode)
+        if self.trained:
+            other = "flow" if self.trained == "rgb" else "rgb"
+            self.asleep = frozenset(block for block in self.blocks[other].values() if block.is_identity())
+        return self
 
     def train_behind(self, stream: str) -> None:
         """Train the last block of one branch and the layers behind it (section 5.6)."""
