@@ -87,9 +87,9 @@ def test_readme_shows_the_results_of_the_records():
 
 
 def test_a_stale_table_is_seen():
-    text = "before\n<!-- results: cma -->\nold\n<!-- end -->\nafter\n"
+    text = "before\n<!-- results: cma -->\noutdated words\n<!-- end -->\nafter\n"
     fresh = update(text, "cma")
-    assert "old" not in fresh
+    assert "outdated words" not in fresh
     assert fresh.startswith("before\n")
     assert fresh.endswith("<!-- end -->\nafter\n")
     assert update(fresh, "cma") == fresh

@@ -72,7 +72,7 @@ def test_the_protocol_is_one_line():
     one = record({"rgb": {0: 0.5, 1: 0.6}})
     assert tables.protocol(one) == (
         "probe: 20 training and 10 test videos of 2 classes; profile cpu, 2 seeds; 2 cores of A CPU; torch 2.0.0; "
-        "1.5 minutes of training and testing; run 0123456789"
+        "1.5 minutes of training and testing, added up; run 0123456789"
     )
     hardware = ENVIRONMENT["hardware"] | {"gpu": "1 x A GPU"}
     other = record(

@@ -42,7 +42,8 @@ def protocol(record: Record) -> str:
     return (
         f"{data_name(record)}: {data['train']} training and {data['test']} test videos of {len(data['classes'])} "
         f"classes; profile {record.profile}, {seeds} seed{'s' if seeds > 1 else ''}; {machine}; "
-        f"torch {versions['torch']}; {record.wall_s / 60:.1f} minutes of training and testing; run {record.digest}"
+        f"torch {versions['torch']}; {record.wall_s / 60:.1f} minutes of training and testing, added up; "
+        f"run {record.digest}"
     )
 
 

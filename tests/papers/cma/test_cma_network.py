@@ -138,7 +138,6 @@ def test_train_only_trains_one_branch_and_its_blocks(stream):
 
 def test_sleeping_blocks_of_the_frozen_branch_are_skipped_without_effect():
     def step(net: CMANetwork) -> tuple[Tensor, dict[str, Tensor]]:
-        net.train()
         classification_loss(score := net(clips())["rgb"], LABELS).backward()
         return score, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
 
@@ -147,6 +146,7 @@ def test_sleeping_blocks_of_the_frozen_branch_are_skipped_without_effect():
         torch.manual_seed(2)
         spread(net.blocks["rgb"])
         net.train_only("rgb")
+        net.train()
     assert nets[0].asleep == set(nets[0].blocks["flow"].values())
     nets[1].asleep = frozenset()
     calls = []
