@@ -3,7 +3,7 @@
 import pytest
 from example import ENVIRONMENT, record
 
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError
 from videoattn.reporting import tables
 
 ROWS = [
@@ -94,17 +94,3 @@ def test_summary_names_rows_and_files(tmp_path):
     assert lines[1:] == [f"  {tmp_path / 'record.json'}", f"  {tmp_path / 'log.csv'}"]
     record({}).save(tmp_path)
     assert "\n\ncomplete\n" in tables.summary(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"paper": "aia"}, {"profile": "gpu"}, {"digest": "9876543210"}, {"parameters": {"DATASET": "ucf101"}}],
-)
-def test_mixed_protocols_share_no_column(change):
-    same = [record({"rgb": {0: 0.5}}), record({"flow": {1: 0.5}})]
-    tables.check_same_protocol(same)
-    tables.check_same_protocol([])
-    (other,) = change.values()
-    told = other["DATASET"] if isinstance(other, dict) else other
-    with pytest.raises(RunError, match=f"cannot share a column: .*{told}"):
-        tables.check_same_protocol([*same, record({}, **change)])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval, paired_difference
 from videoattn.locations import repository
 from videoattn.reporting.audit import printed
@@ -88,13 +88,6 @@ def summary(folder: Path) -> str:
     names = ("notebook.ipynb", "record.json", "log.csv", "figures", "checkpoints", "scores")
     files = "\n".join(f"  {folder / name}" for name in names if (folder / name).exists())
     return f"{protocol(record)}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n{state}\n{files}"
-
-
-def check_same_protocol(compared: Sequence[Record]) -> None:
-    """Raise `RunError` unless the records may stand in one column: same paper, profile, data and recipe."""
-    kinds = {(r.paper, r.profile, data_name(r), r.digest) for r in compared}
-    if len(kinds) > 1:
-        raise RunError(f"records of different protocols cannot share a column: {sorted(kinds)}")
 
 
 def data_name(record: Record) -> str:

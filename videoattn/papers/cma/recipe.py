@@ -87,9 +87,7 @@ CENTRAL = ("rgb", "flow", "rgb-nl", "flow-nl", "cma-1")
 
 ITERATIONS = ("cma-2", "cma-3")
 NON_LOCAL_BESIDE = ("cma-1-nl",)
-CIRCULAR = ("flow-circular", "cma-1-circular")
 P3D_JOBS = ("p3d-rgb", "p3d-flow", "p3d-cma-1")
-TRANSFER = ("transfer-rgb", "transfer-flow", "transfer-cma-1")
 
 PAPER = Profile(
     jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *P3D_JOBS),
