@@ -211,6 +211,8 @@ def test_learning_rates_of_the_schedules():
     assert rates == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25]
     linear = Recipe(epochs=4, batch_size=1, lr=1.0, schedule="linear", optimizer="adamw")
     assert learning_rates(linear, [0.0] * 4) == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    steps = Recipe(epochs=6, batch_size=1, lr=1.0, schedule="steps 2 5", plateau_factor=0.5)
+    assert learning_rates(steps, [0.0] * 6) == pytest.approx([1.0, 1.0, 0.5, 0.5, 0.5, 0.25])
 
 
 def test_the_order_is_drawn_from_seed_and_epoch():

@@ -32,7 +32,13 @@ OTHER = {
         ({"accumulation": 3}, "batch_size=8 cannot be made of 3 equal batches"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown; possible are no, bf16, fp16"),
         ({"optimizer": "adam"}, "optimizer 'adam' is unknown; possible are sgd, adamw"),
-        ({"schedule": "cosine"}, "schedule 'cosine' is unknown; possible are plateau, linear"),
+        ({"schedule": "cosine"}, "schedule 'cosine' is unknown; possible are plateau, linear, steps"),
+        ({"schedule": "plateau 1"}, "schedule 'plateau 1': behind 'steps', and nowhere else"),
+        ({"schedule": "steps"}, "schedule 'steps': behind 'steps'"),
+        ({"schedule": "steps 2"}, "schedule 'steps 2': .* rising epochs from 1 to 1"),
+        ({"schedule": "steps 5 3", "epochs": 9}, "schedule 'steps 5 3': .* rising"),
+        ({"schedule": "steps 0"}, "schedule 'steps 0': .* rising"),
+        ({"schedule": "steps 1.5"}, "schedule 'steps 1.5': epochs are expected"),
     ],
 )
 def test_impossible_values_are_named(values, text):

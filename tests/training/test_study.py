@@ -216,12 +216,14 @@ def test_another_plan_has_another_folder(tmp_path):
 
 
 def test_rows_may_be_inspected_further(tmp_path):
-    def look(job: Job, net: Net) -> dict:
-        return {f"weight-{job.name}": {"first": net.layer.weight[0, 0].item()}}
+    def look(job: Job, net: Net, scores: dict, labels: torch.Tensor) -> dict:
+        top1 = (scores[job.stream].argmax(1) == labels).float().mean().item()
+        return {f"weight-{job.name}": {"first": net.layer.weight[0, 0].item()}, "again": {"top1": top1}}
 
     study = make(tmp_path, inspect=look, jobs=JOBS[:1], rows=ROWS[:1])
     record = study.run()
     assert record.values("weight-a", "first") == [study.network("a", s).layer.weight[0, 0].item() for s in (0, 1)]
+    assert record.values("again") == pytest.approx(record.values(ROWS[0].name))
 
 
 def test_tasks_start_when_what_they_need_is_there():

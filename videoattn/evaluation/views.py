@@ -22,8 +22,8 @@ def predict(
     """Average the scores of every video over its crops (its segments are averaged by the network, eq. (6) of CMA).
 
     Args:
-        model: takes a clip (dict of (B, C, T, H, W) tensors), gives a dict of (B, classes) scores.
-        data: item i is a pair of clip (dict of (crops, C, T, H, W)) and label.
+        model: takes a clip (dict of tensors, (B, C, T, H, W) if they are frames), gives a dict of (B, classes) scores.
+        data: item i is a pair of clip (dict of tensors with the axis of views in front) and label.
         batch_size: videos at a time.
 
     Returns:
@@ -36,7 +36,7 @@ def predict(
     labels: list[Tensor] = []
     for clip, label in loader:
         videos = len(label)
-        views = {name: rearrange(part, "b v c t h w -> (b v) c t h w") for name, part in clip.items()}
+        views = {name: rearrange(part, "b v ... -> (b v) ...") for name, part in clip.items()}
         with accelerator.autocast():
             outputs = model(views)
         for stream, score in outputs.items():

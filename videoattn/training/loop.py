@@ -130,6 +130,8 @@ def make_optimizer(
         optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay)
     if recipe.schedule == "linear":
         return optimizer, torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=recipe.epochs)
+    if recipe.milestones:
+        return optimizer, torch.optim.lr_scheduler.MultiStepLR(optimizer, recipe.milestones, recipe.plateau_factor)
     return optimizer, torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, mode="max", factor=recipe.plateau_factor, patience=recipe.plateau_patience
     )

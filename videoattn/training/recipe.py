@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from videoattn.errors import InputError
 
 PRECISIONS = ("no", "bf16", "fp16")
 OPTIMIZERS = ("sgd", "adamw")
-SCHEDULES = ("plateau", "linear")
+SCHEDULES = ("plateau", "linear", "steps")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Recipe:
         accumulation: batches that make up one step.
         optimizer: "sgd" or "adamw"; momentum is that of SGD, weight_decay of either.
         lr: learning rate at the start. schedule: "plateau" multiplies it by `plateau_factor` after `plateau_patience`
-            epochs without a better training accuracy; "linear" lowers it after each epoch, to nothing at the end.
+            epochs without a better training accuracy; "linear" lowers it after each epoch, to nothing at the end;
+            "steps 40 80" multiplies it by `plateau_factor` after epochs 40 and 80.
         clip_norm: largest norm of the gradient; None leaves it alone.
         precision: "no" (float32), "bf16" or "fp16".
     """
@@ -46,9 +48,32 @@ class Recipe:
                 raise InputError(f"{name}={getattr(self, name)!r}: at least 1 is needed")
         if self.batch_size % self.accumulation:
             raise InputError(f"batch_size={self.batch_size} cannot be made of {self.accumulation} equal batches")
-        for name, choices in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} {getattr(self, name)!r} is unknown; possible are {', '.join(choices)}")
+        kind, *epochs = self.schedule.split()
+        for name, value, choices in (
+            ("precision", self.precision, PRECISIONS),
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            ("schedule", kind, SCHEDULES),
+        ):
+            if value not in choices:
+                raise InputError(f"{name} {value!r} is unknown; possible are {', '.join(choices)}")
+        rising = all(a < b for a, b in itertools.pairwise((0, *self.milestones, self.epochs)))
+        if (kind == "steps") != bool(epochs) or not rising:
+            raise InputError(
+                f"schedule {self.schedule!r}: behind 'steps', and nowhere else, rising epochs from 1 to "
+                f"{self.epochs - 1} are expected, as in 'steps 40 80'"
+            )
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """The epochs after which the schedule "steps" lowers the learning rate.
+
+        Raises:
+            InputError: they are no numbers.
+        """
+        words = self.schedule.split()[1:]
+        if not all(word.isdecimal() for word in words):
+            raise InputError(f"schedule {self.schedule!r}: epochs are expected behind its name, as in 'steps 40 80'")
+        return tuple(map(int, words))
 
 
 def as_json(value: object) -> str:

@@ -42,7 +42,7 @@ class Study:
         data: the clips; generated, listed and given flow when the first job asks for them.
         workers: processes that load clips; test_batch: videos at a time in testing.
         lanes: trainings side by side; 1 trains in this process.
-        inspect: (job, trained network) -> further rows of metrics, by name.
+        inspect: (job, trained network, its scores by stream, labels) -> further rows of metrics, by name.
     """
 
     paper: str
@@ -56,7 +56,7 @@ class Study:
     workers: int = 0
     test_batch: int = 64
     lanes: int = 1
-    inspect: Callable[[Job, nn.Module], dict] | None = None
+    inspect: Callable[[Job, nn.Module, dict[str, Tensor], Tensor], dict] | None = None
 
     @property
     def digest(self) -> str:
@@ -176,7 +176,7 @@ class Study:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         checkpoint.write_atomically(path, buffer.getvalue())
-        further = self.inspect(job, network.cpu()) if self.inspect else {}
+        further = self.inspect(job, network.cpu(), scores, labels) if self.inspect else {}
         accelerator.free_memory()
         return {
             "metrics": further,
