@@ -11,10 +11,11 @@ import torch
 from videoattn.data import augment
 from videoattn.data.decode import Decoder
 from videoattn.data.flow import FlowSettings
+from videoattn.data.listing import listed
 from videoattn.data.probes.binding import BindingProbe
 from videoattn.data.sampling import segment_starts
 from videoattn.data.snippets import SnippetSettings
-from videoattn.data.two_stream import TwoStreamData, listed
+from videoattn.data.two_stream import TwoStreamData
 from videoattn.errors import InputError, RunError
 
 SIZE, FRAMES, LENGTH = 32, 9, 3

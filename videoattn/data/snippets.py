@@ -4,7 +4,7 @@ L. Wang et al., Temporal Segment Networks, ECCV 2016: K segments of a video, one
 snippet one RGB frame and a stack of flow, for 2D networks; "dense" makes one run of frames and fields, for 3D networks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from videoattn.data import augment
 from videoattn.data.decode import Decoder, short_side
 from videoattn.data.flow import FlowCache
+from videoattn.data.kept import Kept
 from videoattn.data.sampling import segment_starts, snippet_indices
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
@@ -55,19 +56,6 @@ class SnippetSettings:
             raise InputError("the dense layout takes one snippet a video: segments and test_segments must be 1")
 
 
-class _Kept:
-    """Decoded frames and fields, by (stream, video, time), up to a number of bytes."""
-
-    def __init__(self, memory: int):
-        self.left = memory
-        self.images: dict[tuple[str, int, int], Tensor] = {}
-
-    def keep(self, key: tuple[str, int, int], image: Tensor) -> None:
-        if image.nbytes <= self.left:
-            self.images[key] = image
-            self.left -= image.nbytes
-
-
 class Snippets(Dataset):
     """Clips of a list of videos for training (random snippets, crops and flips) or testing (fixed views).
 
@@ -96,7 +84,7 @@ class Snippets(Dataset):
         self.train = train
         self.seed = seed
         self.streams = tuple(streams)
-        self._kept = _Kept(memory)
+        self._kept = Kept(memory)
         self._counts: dict[int, int] = {}
         self._decoder: Decoder | None = None
 
@@ -137,10 +125,10 @@ class Snippets(Dataset):
         dense = settings.layout == "dense"
         clip = {}
         if "rgb" in self.streams:
-            frames = self._read("rgb", index, stacks[0] if dense else starts, self._frames)
+            frames = self._kept.read("rgb", index, stacks[0] if dense else starts, self._frames)
             clip["rgb"] = frames.permute(1, 0, 2, 3)
         if "flow" in self.streams:
-            flow = self._read("flow", index, stacks.ravel(), self._fields)
+            flow = self._kept.read("flow", index, stacks.ravel(), self._fields)
             flow = flow if dense else flow.unflatten(0, stacks.shape).flatten(1, 2)  # (K, 2 length, H, W)
             clip["flow"] = flow.permute(1, 0, 2, 3)
         return clip
@@ -149,15 +137,6 @@ class Snippets(Dataset):
         if index not in self._counts:
             self._counts[index] = self.flow.count(self.videos.samples[index].path)
         return self._counts[index]
-
-    def _read(self, kind: str, index: int, wanted: np.ndarray, read: Callable) -> Tensor:
-        absent = sorted({int(t) for t in wanted if (kind, index, int(t)) not in self._kept.images})
-        fresh = dict(zip(absent, read(index, absent), strict=True)) if absent else {}
-        for t, image in fresh.items():
-            self._kept.keep((kind, index, t), image)
-        return torch.stack(
-            [fresh[int(t)] if int(t) in fresh else self._kept.images[kind, index, int(t)] for t in wanted]
-        )
 
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         if self._decoder is None:

@@ -3,25 +3,13 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from videoattn.data.datasets import load
-from videoattn.data.decode import Unreadable
 from videoattn.data.flow import FlowCache, FlowSettings
+from videoattn.data.kept import KEPT_BYTES
+from videoattn.data.listing import Lists, describe, readable
 from videoattn.data.snippets import Snippets, SnippetSettings
 from videoattn.data.videos import VideoList
 from videoattn.locations import cache_root
-
-KEPT_BYTES = 2 << 30  # of decoded frames and fields, in each process that loads clips
-
-Lists = tuple[VideoList, VideoList]
-
-
-def listed(name: str, root: Path, *, split: int = 1, allow_missing: bool = False) -> Lists:
-    """The training and the test videos of a data set; raises `InputError` where it is not as it should be."""
-    train, test = (load(name, root, subset, split=split, allow_missing=allow_missing) for subset in ("train", "test"))
-    return train, test
 
 
 class TwoStreamData:
@@ -58,16 +46,7 @@ class TwoStreamData:
 
     def description(self) -> dict:
         """Name, classes, counts, what could not be read, and a hash of the files present."""
-        train, test = self.lists
-        return {
-            "name": train.data_set,
-            "classes": list(train.classes),
-            "train": len(train.samples),
-            "test": len(test.samples),
-            "missing": train.missing + test.missing,
-            "unreadable": self.unreadable,
-            "fingerprint": f"{train.fingerprint()}-{test.fingerprint()}",
-        }
+        return describe(self.lists, self.unreadable)
 
     def _readable(self, videos: VideoList, max_unreadable: float) -> VideoList:
         report = self.cache.build(
@@ -75,14 +54,9 @@ class TwoStreamData:
             workers=len(os.sched_getaffinity(0)),
             progress=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )
-        count = Unreadable(max_unreadable)
-        for failure in report.unreadable:
-            count.add(failure)
-        count.check(len(videos.samples))
-        failed = {failure.path for failure in report.unreadable}
-        names = [s.name for s in videos.samples if s.path in failed]
-        self.unreadable += [f"{name}: {f.reason}" for name, f in zip(names, report.unreadable, strict=True)]
-        return replace(videos, samples=tuple(s for s in videos.samples if s.path not in failed))
+        left, lines = readable(videos, report.unreadable, max_unreadable)
+        self.unreadable += lines
+        return left
 
     def _clips(self, subset: str, use: str) -> Snippets:
         if (subset, use) not in self._snippets:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from videoattn.backbones.p3d import P3D
 from videoattn.backbones.resnet import resnet
 from videoattn.data.flow import FlowSettings
+from videoattn.data.listing import Lists, listed
 from videoattn.data.snippets import Snippets
-from videoattn.data.two_stream import Lists, TwoStreamData, listed
+from videoattn.data.two_stream import TwoStreamData
 from videoattn.locations import cache_root
 from videoattn.papers.cma import inspection
 from videoattn.papers.cma.comparison import ROWS
@@ -70,7 +71,7 @@ def study(parameters: Parameters) -> Study:
     )
 
 
-def _inspect(clips: "_Clips", job: Job, network: nn.Module) -> dict:
+def _inspect(clips: "_Clips", job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict:
     """Rows about the first iteration: is it the place of the motion that counts, and does attention go there?"""
     if job.name != "cma-1":
         return {}

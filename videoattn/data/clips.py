@@ -1,0 +1,230 @@
+r"""Clips of RGB frames as tensors.
+
+"uniform" takes one frame of each of T equal segments of the video (L. Wang et al., Temporal Segment Networks, ECCV
+2016; J. Lin et al., TSM, ICCV 2019); "dense" takes T frames that stand `stride` apart. Three crops: X. Wang et al.,
+Non-local Neural Networks, CVPR 2018, section 5.1.
+
+Departures: where a video ends before a dense clip does, its last frame is repeated.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from videoattn.data import augment
+from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo, short_side
+from videoattn.data.kept import Kept
+from videoattn.data.sampling import segment_starts, snippet_indices
+from videoattn.data.videos import VideoList
+from videoattn.errors import InputError, RunError
+
+SAMPLINGS = ("uniform", "dense")
+CROPS = (1, 3, 10)
+# `augment.normalise` of uint8, in two operations: rgb / 255 / std - mean / std
+_STD = torch.tensor(augment.IMAGENET_STD).view(3, 1, 1, 1)
+_SCALE, _SHIFT = 1 / (255 * _STD), torch.tensor(augment.IMAGENET_MEAN).view(3, 1, 1, 1) / _STD
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """What is taken from a video.
+
+    Args:
+        frames: T.
+        sampling: "uniform", one frame of each of T equal segments, or "dense", a run of frames.
+        stride: frames from one to the next in a dense run.
+        size: side of the crop in pixels.
+        short_side: to which the frames are scaled when they are decoded, in pixels, even.
+        scales: of the multi-scale crops in training, as shares of the shorter side.
+        flip: probability of a horizontal flip in training.
+        test_clips: taken of each video in testing, evenly spread.
+        test_crops: of each of these, 1 (centre), 10 (corners and centre, each also flipped), or 3 squares of the whole
+            shorter side, whatever `size` is, along the longer one.
+
+    Raises:
+        InputError: impossible values.
+    """
+
+    frames: int = 8
+    sampling: str = "uniform"
+    stride: int = 1
+    size: int = 224
+    short_side: int = 256
+    scales: tuple[float, ...] = augment.SCALES
+    flip: float = 0.5
+    test_clips: int = 1
+    test_crops: int = 1
+
+    def __post_init__(self):
+        for name in ("frames", "stride", "size", "test_clips"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.sampling not in SAMPLINGS:
+            raise InputError(f"sampling {self.sampling!r} is unknown; possible are {', '.join(SAMPLINGS)}")
+        if self.sampling == "uniform" and self.stride != 1:
+            raise InputError(f"stride is {self.stride}; uniform sampling has none: it must be 1")
+        if self.short_side < 2 or self.short_side % 2:
+            raise InputError(f"short_side is {self.short_side}; it must be an even number of at least 2")
+        if self.size > self.short_side:
+            raise InputError(f"size is {self.size}; it must be at most short_side, which is {self.short_side}")
+        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
+            raise InputError(f"scales {self.scales} must be one or more numbers in (0, 1]")
+        if not 0 <= self.flip <= 1:
+            raise InputError(f"flip is {self.flip}; it must be a probability in [0, 1]")
+        if self.test_crops not in CROPS:
+            raise InputError(f"test_crops is {self.test_crops}; possible are {', '.join(map(str, CROPS))}")
+
+
+def frame_indices(
+    settings: ClipSettings, frames: int, *, clips: int = 1, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Which of the `frames` frames of a video make its clips: int64 (clips, T), each row in the order of time.
+
+    `rng` draws at random (training). None takes even places: of uniform sampling the centres of clips x T segments, of
+    which clip j has numbers j, j + clips, ...; of dense sampling the starts at the centres of `clips` segments.
+    """
+    if settings.sampling == "uniform":
+        return segment_starts(frames, clips * settings.frames, 1, rng).reshape(settings.frames, clips).T
+    span = (settings.frames - 1) * settings.stride + 1
+    return snippet_indices(segment_starts(frames, clips, span, rng), span, frames)[:, :: settings.stride]
+
+
+def three_crops(maps: Tensor) -> Tensor:
+    """Squares of the whole shorter side at the left, centre and right (top, middle and bottom of what is higher than
+    wide): (..., H, W) -> (3, ..., S, S) with S = min(H, W)."""
+    axis = -1 if maps.shape[-1] >= maps.shape[-2] else -2
+    free = abs(maps.shape[-1] - maps.shape[-2])
+    return torch.stack([maps.narrow(axis, start, min(maps.shape[-2:])) for start in (0, free // 2, free)])
+
+
+class Clips(Dataset):
+    """Clips of a list of videos for training (random frames, crops and flips) or testing (fixed views).
+
+    Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random: ({"rgb": (3, T, H, W)},
+    label). `data[i]` in testing: ({"rgb": (views, 3, T, H, W)}, label), views = test_clips x test_crops, the crops of
+    a clip together. RGB has the mean and deviation of ImageNet removed.
+
+    Args:
+        infos: number and size of the frames of each of the videos, in their order, where they are known already.
+        memory: bytes of decoded frames that all views together keep, so that small sets are read once.
+        extra: {key: {sample name: tensor}}, put into the clip under the key as it is, whatever crop and flip are; in
+            testing with the axis of views in front.
+
+    Raises:
+        InputError: an extra tensor is missing, or would replace the frames.
+        RunError: a video cannot be read, when an item is asked for.
+    """
+
+    def __init__(
+        self,
+        videos: VideoList,
+        settings: ClipSettings,
+        *,
+        train: bool,
+        seed: int = 0,
+        infos: Sequence[VideoInfo] | None = None,
+        memory: int = 0,
+        extra: Mapping[str, Mapping[str, Tensor]] | None = None,
+    ):
+        self.videos = videos
+        self.settings = settings
+        self.train = train
+        self.seed = seed
+        self.extra = dict(extra or {})
+        for key, tensors in self.extra.items():
+            if key == "rgb":
+                raise InputError("extra tensors under the key 'rgb' would replace the frames; take another key")
+            missing = [sample.name for sample in videos.samples if sample.name not in tensors]
+            if missing:
+                raise InputError(f"extra tensors {key!r} lack {len(missing)} of the videos, first {missing[0]}")
+        self._infos = dict(enumerate(infos or ()))
+        self._kept = Kept(memory)
+        self._decoder = Decoder()
+
+    def view(self, *, seed: int) -> "Clips":
+        """The same videos with another seed; what has been decoded and the decoder are shared."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
+    def __len__(self) -> int:
+        return len(self.videos.samples)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
+        epoch, index = item if isinstance(item, tuple) else (0, item)
+        rgb = self._training(epoch, index) if self.train else self._views(index)
+        sample = self.videos.samples[index]
+        clip = {"rgb": (rgb * _SCALE).sub_(_SHIFT)}
+        for key, tensors in self.extra.items():
+            value = tensors[sample.name]
+            clip[key] = value if self.train else value.expand(len(rgb), *value.shape)
+        return clip, sample.label
+
+    def raw(self, index: int, rng: np.random.Generator | None = None) -> Tensor:
+        """The frames of one video before cropping, uint8 (3, T, H, W); in testing its clips follow each other in T.
+
+        It may be what is kept: change a copy of it. Raises RunError where the video cannot be read.
+        """
+        whole = self._kept.images.get(("clip", index, 0))
+        frames = self._info(index).frames if whole is None else whole.shape[1]
+        clips = 1 if self.train else self.settings.test_clips
+        wanted = frame_indices(self.settings, frames, clips=clips, rng=rng).ravel()
+        if whole is None and len(self._kept.absent("rgb", index, wanted)) == frames:  # a short video: all of it
+            whole = self._frames(index, range(frames)).transpose(0, 1).contiguous()
+            self._kept.keep(("clip", index, 0), whole)
+        if whole is None:
+            return self._kept.read("rgb", index, wanted, self._frames).transpose(0, 1)
+        return whole if np.array_equal(wanted, np.arange(frames)) else whole[:, wanted]
+
+    def _training(self, epoch: int, index: int) -> Tensor:
+        size, scales, flip = self.settings.size, self.settings.scales, self.settings.flip
+        uncut = (3, self.settings.frames, size, size) if scales == (1.0,) and not flip else None
+        whole = self._kept.images.get(("clip", index, 0))
+        if whole is not None and whole.shape == uncut and self.settings.stride == 1:
+            return whole  # nothing is left to chance
+        rng = np.random.default_rng((self.seed, epoch, index))
+        rgb = self.raw(index, rng)
+        if rgb.shape == uncut:
+            return rgb
+        height, width = rgb.shape[-2:]
+        crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
+        return augment.apply_crop({"rgb": rgb}, crop, size)["rgb"]
+
+    def _views(self, index: int) -> Tensor:
+        settings = self.settings
+        clip = {"rgb": self.raw(index)}
+        if settings.test_crops == 3:
+            crops = three_crops(clip["rgb"])
+        elif settings.test_crops == 10:
+            crops = augment.ten_crops(clip, settings.size)["rgb"]
+        else:
+            crops = augment.centre_crop(clip, settings.size)["rgb"][None]
+        return rearrange(crops, "crop c (clip t) h w -> (clip crop) c t h w", t=settings.frames)
+
+    def _info(self, index: int) -> VideoInfo:
+        if index not in self._infos:
+            try:
+                self._infos[index] = self._decoder.info(self.videos.samples[index].path)
+            except UnreadableVideo as error:
+                raise RunError(f"a video cannot be read: {error}") from error
+        return self._infos[index]
+
+    def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
+        """(n, 3, H, W) uint8."""
+        info = self._info(index)
+        size = short_side(info.height, info.width, self.settings.short_side)
+        try:
+            frames = self._decoder.frames(self.videos.samples[index].path, wanted, size=size)
+        except UnreadableVideo as error:
+            raise RunError(f"a video cannot be read: {error}") from error
+        return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+    def close(self) -> None:
+        """End the decoding process, which all views share; what is read later starts another."""
+        self._decoder.close()

@@ -1,0 +1,47 @@
+"""The training and the test videos of a study: listed, without those that cannot be read, and described."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from videoattn.data.datasets import load
+from videoattn.data.decode import Unreadable, UnreadableVideo
+from videoattn.data.videos import VideoList
+
+Lists = tuple[VideoList, VideoList]
+
+
+def listed(name: str, root: Path, *, split: int = 1, allow_missing: bool = False) -> Lists:
+    """The training and the test videos of a data set; raises `InputError` where it is not as it should be."""
+    train, test = (load(name, root, subset, split=split, allow_missing=allow_missing) for subset in ("train", "test"))
+    return train, test
+
+
+def readable(
+    videos: VideoList, failures: Iterable[UnreadableVideo], max_unreadable: float
+) -> tuple[VideoList, list[str]]:
+    """The list without the videos that failed, and a line about each of these.
+
+    Raises:
+        RunError: they are more than the share `max_unreadable` of all.
+    """
+    count = Unreadable(max_unreadable)
+    for failure in failures:
+        count.add(failure)
+    count.check(len(videos.samples))
+    lines = [f"{s.name}: {count.errors[s.path].reason}" for s in videos.samples if s.path in count.errors]
+    return replace(videos, samples=tuple(s for s in videos.samples if s.path not in count.errors)), lines
+
+
+def describe(lists: Lists, unreadable: Sequence[str]) -> dict:
+    """Name, classes, counts, what could not be read, and a hash of the files present."""
+    train, test = lists
+    return {
+        "name": train.data_set,
+        "classes": list(train.classes),
+        "train": len(train.samples),
+        "test": len(test.samples),
+        "missing": train.missing + test.missing,
+        "unreadable": list(unreadable),
+        "fingerprint": f"{train.fingerprint()}-{test.fingerprint()}",
+    }
