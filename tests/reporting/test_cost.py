@@ -99,6 +99,10 @@ def test_linear_and_products_by_hand(device):
     assert costs(Function(torch.vdot), *empty(device, (5,), (5,))) == (5, 10, 0)
     assert costs(Function(torch.addmv), *empty(device, (4,), (4, 5), (5,))) == (20, 40, 0)
     assert costs(Function(torch.addbmm), *empty(device, (4, 6), (3, 4, 5), (3, 5, 6))) == (360, 720, 0)
+    for add in (torch.baddbmm, torch.Tensor.baddbmm_):
+        assert costs(Function(add), *empty(device, (3, 4, 6), (3, 4, 5), (3, 5, 6))) == (360, 720, 0)
+    for add in (torch.addmm, torch.Tensor.addmm_):
+        assert costs(Function(add), *empty(device, (4, 6), (4, 5), (5, 6))) == (120, 240, 0)
 
 
 @DEVICES

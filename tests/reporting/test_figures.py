@@ -101,6 +101,42 @@ def test_attention_figure_of_one_key():
     assert arrow.xy == arrow.xyann == (4, 3)
 
 
+def test_heat_strips_lay_maps_over_frames_and_mark_the_query():
+    maps = torch.arange(2 * 2 * 4, dtype=torch.float32).view(2, 2, 4)
+    shown = [picture(40, 60, seed=t) for t in range(2)]
+    figure = figures.heat_strips(shown, [("frames", None), ("map", maps)], query=((1, 0, 2), (2, 4)), title="clip")
+    panels = np.array(figure.axes[:4]).reshape(2, 2)
+    assert [line[0].get_ylabel() for line in panels] == ["frames", "map"]
+    for t in (0, 1):
+        np.testing.assert_array_equal(panels[0, t].images[0].get_array(), shown[t])
+        assert len(panels[0, t].images) == 1
+        heat = panels[1, t].images[1]
+        np.testing.assert_array_equal(heat.get_array(), maps[t])
+        assert tuple(heat.get_extent()) == (0, 60, 40, 0)
+        assert heat.get_clim() == (0.0, 15.0)  # one scale for the row
+    assert [len(ax.lines) for ax in panels[:, 0]] == [0, 0]
+    for ax in panels[:, 1]:
+        np.testing.assert_allclose(ax.lines[0].get_xydata(), [[37.5, 10]])
+
+
+def test_heat_strips_show_negative_and_empty_maps():
+    negative = figures.heat_strips([picture()], [("map", -torch.ones(1, 2, 2))])
+    assert negative.axes[0].images[1].get_clim()[0] == -1.0
+    figures.heat_strips([picture()], [("map", torch.zeros(1, 2, 2))])
+
+
+def test_lines():
+    series = {"one": ([50.0, 90.0], [2.0, float("inf")]), "two": ([60.0, 70.0], [0.0, 1.0])}
+    figure = figures.lines(series, ["a", "b"], xlabel="x", ylabel="y", levels={"chance": 50.0})
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
+    assert [c.lines[0].get_ydata().tolist() for c in ax.containers] == [[50, 90], [60, 70]]
+    bars = ax.containers[0].lines[2][0].get_segments()
+    np.testing.assert_allclose(np.array(bars)[:, :, 1], [[48, 52], [90, 90]])
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["one", "two"]
+    assert [t.get_text() for t in ax.texts] == ["chance"]
+
+
 def test_learning_curves():
     log = pd.DataFrame(
         [("rgb", 1, 1, 2.0), ("rgb", 0, 1, 3.0), ("rgb", 0, 2, 1.0), ("flow", 0, 1, 5.0)],

@@ -16,6 +16,8 @@ def test_the_first_case_is_the_reference():
     assert [row.what for row in rows] == ["a", "b"]
     assert rows[0].ratio == 1
     assert rows[1].ratio == pytest.approx(rows[1].forward / rows[0].forward)
+    assert rows[0].backward_ratio == 1
+    assert rows[1].backward_ratio == pytest.approx(rows[1].backward / rows[0].backward)
     assert all(min(row.forward, row.backward) > 0 <= min(row.forward_spread, row.backward_spread) for row in rows)
     count = x.grad / torch.where(x.grad == 0, 1, x.grad)
     torch.testing.assert_close(count, torch.ones(64))  # the backward pass of both reached x
@@ -32,7 +34,7 @@ def test_without_a_backward_pass_nothing_is_recorded_for_it():
         rounds=1,
     )
     assert set(seen) == {False}
-    assert (row.backward, row.backward_spread, x.grad) == (None, None, None)
+    assert (row.backward, row.backward_spread, row.backward_ratio, x.grad) == (None, None, None, None)
 
 
 def test_peak_memory_is_of_one_moment_and_beyond_what_was_there(capfd):
@@ -57,7 +59,7 @@ def test_what_cannot_be_measured_is_refused(wrong):
 
 
 def test_the_table():
-    rows = [Speed("a", 2.0, 0.2, 5.0, 1.0, 3 * MIB, 1.0), Speed("b", 3.0, 0.02, None, None, MIB // 2, 1.5)]
+    rows = [Speed("a", 2.0, 0.2, 5.0, 1.0, 3 * MIB, 1.0, 1.0), Speed("b", 3.0, 0.02, None, None, MIB // 2, 1.5)]
     head, _, *lines = as_markdown(rows).splitlines()
     assert [cell.strip() for cell in head.strip("|").split("|")] == [
         "what",
@@ -65,10 +67,11 @@ def test_the_table():
         "ms forward+backward",
         "peak memory MiB",
         "ratio to the first row",
+        "ratio forward+backward",
     ]
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
-        ["a", "2.00 ± 0.10", "5.00 ± 0.50", "3.0", "1.00"],
-        ["b", "3.00 ± 0.01", "", "0.5", "1.50"],
+        ["a", "2.00 ± 0.10", "5.00 ± 0.50", "3.0", "1.00", "1.00"],
+        ["b", "3.00 ± 0.01", "", "0.5", "1.50", ""],
     ]
 
 

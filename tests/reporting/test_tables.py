@@ -51,6 +51,16 @@ def test_difference_of_other_seeds_is_none():
     assert tables.difference(record({"a": {0: 0.5, 1: 0.7}, "b": {0: 0.4, 2: 0.6}}), "a", "b") is None
 
 
+def test_agreement_is_kendalls_tau_with_the_printed_values():
+    rows = [("ResNet50-R", "top-1", "a"), ("two-stream", "top-1", "b"), ("CMA_iter1-R", "top-1", "c")]
+    values = {"a": {0: 0.1, 1: 0.1}, "b": {0: 0.2, 1: 0.3}, "c": {0: 0.3, 1: 0.2}}  # 67.73 < 71.21 < 72.17
+    mean, half = tables.agreement(record(values), "2", rows)
+    assert mean == pytest.approx((1 + 1 / 3) / 2)
+    assert half == pytest.approx(12.7062 * (2 / 3) / 2, rel=1e-4)
+    assert tables.agreement(record(values | {"c": {0: 0.3}}), "2", rows) is None
+    assert tables.agreement(record({"a": {0: 0.1}}), "2", rows) is None
+
+
 def test_beside_the_paper():
     one = record({"two-stream": {0: 0.25, 1: 0.35}, "cma-1-R": {0: 0.99}})
     table = cells(tables.beside(one, "2", ROWS, paper_data="Kinetics"))

@@ -59,10 +59,46 @@ def printed_value(paper: str, table: str, row: str, column: str) -> str:
     return found[0]
 
 
-def rounds_to(value: float, figure: str) -> bool:
+def rounds_to(value: float | Decimal, figure: str) -> bool:
     """Whether `value`, rounded to as many decimals as `figure` is printed with, is that figure."""
     places = Decimal(figure).as_tuple().exponent
     return round(Decimal(value), -int(places)) == Decimal(figure)
+
+
+def compared(
+    paper: str,
+    table: str,
+    row: str,
+    quantity: str,
+    computed: int,
+    in_paper_units: str,
+    reading: str,
+    value: float | Decimal | bool,
+    instead: float | Decimal | bool | None = None,
+    otherwise: str = NOT_REPRODUCIBLE,
+) -> AuditRow:
+    """One row, with the verdict that follows from rounding as the figure is printed.
+
+    Args:
+        value: the figure under the reading that the row names; a truth value where the figure is no number.
+        instead: the same under the plain reading, where that is another.
+        otherwise: verdict where neither is the printed figure.
+
+    Raises:
+        InputError: the paper prints no such figure.
+    """
+    figure = printed_value(paper, table, row, quantity)
+
+    def holds(v: float | Decimal | bool) -> bool:
+        return v if isinstance(v, bool) else rounds_to(v, figure)
+
+    if instead is not None and holds(instead):
+        verdict = REPRODUCED
+    elif holds(value):
+        verdict = REPRODUCED if instead is None else OTHER_READING
+    else:
+        verdict = otherwise
+    return AuditRow(table, row, quantity, figure, computed, in_paper_units, reading, verdict)
 
 
 def as_markdown(rows: Sequence[AuditRow]) -> str:

@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AvgPoolNd
 from torch.utils._pytree import tree_map_only
-from torch.utils.flop_counter import FlopCounterMode, bmm_flop
+from torch.utils.flop_counter import FlopCounterMode, bmm_flop, mm_flop
 
 from videoattn.errors import InputError
 
@@ -41,6 +41,8 @@ PRODUCTS = {
     torch.ops.aten.dot: lambda a, b, **_: 2 * prod(a),
     torch.ops.aten.vdot: lambda a, b, **_: 2 * prod(a),
     torch.ops.aten.addbmm: lambda y, a, b, **_: bmm_flop(a, b),
+    torch.ops.aten.addmm_: lambda y, a, b, **_: mm_flop(a, b),
+    torch.ops.aten.baddbmm_: lambda y, a, b, **_: bmm_flop(a, b),
 }
 
 # thop's rules: module class -> cost from the module, its first input and its output.

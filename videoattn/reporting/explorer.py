@@ -1,25 +1,11 @@
 """A widget that shows what one location of a clip attends to; any network's attention can be put into it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-import numpy as np
 from IPython.display import display
-
-from videoattn.reporting.figures import attention_figure
-
-
-@dataclass(frozen=True)
-class Attended:
-    """What one query sees: images (H, W, 3) of frame and context, weights (h, w) over the keys, the queries' grid."""
-
-    frame: np.ndarray
-    context: np.ndarray
-    weights: np.ndarray
-    grid: tuple[int, int]
-    title: str
+from matplotlib.figure import Figure
 
 
 def explorer(
@@ -27,13 +13,13 @@ def explorer(
     clips: Sequence[str],
     blocks: Sequence[str],
     frames: int,
-    look: Callable[[int, str, int, tuple[float, float]], Attended],
+    look: Callable[[int, str, int, tuple[float, float]], Figure],
 ) -> widgets.Widget:
     """Choose clip, block, frame and query location; the figure follows.
 
     Args:
         clips: what the clips are called. blocks: names of the attention blocks. frames: how many a clip has.
-        look: (clip, block, frame, (down, right)) -> `Attended`; down and right in [0, 1) of the frame.
+        look: (clip, block, frame, (down, right)) -> figure; down and right in [0, 1) of the frame.
     """
     clip = widgets.Dropdown(options=[(name, i) for i, name in enumerate(clips)], description="clip")
     block = widgets.Dropdown(options=list(blocks), value=blocks[-1], description="block")
@@ -44,9 +30,7 @@ def explorer(
     picture = widgets.Output()
 
     def draw(_: object = None) -> None:
-        seen = look(clip.value, block.value, frame.value, (down.value, right.value))
-        query = (int(down.value * seen.grid[0]), int(right.value * seen.grid[1]))
-        figure = attention_figure(seen.frame, seen.context, seen.weights, query, seen.grid, title=seen.title)
+        figure = look(clip.value, block.value, frame.value, (down.value, right.value))
         with picture:
             picture.clear_output(wait=True)
             display(figure)

@@ -10,6 +10,13 @@ from torch import Tensor
 from torchvision.utils import flow_to_image
 
 INK = "#222222"
+QUERY = {
+    "marker": "s",
+    "markersize": 7,
+    "markerfacecolor": "none",
+    "markeredgecolor": "white",
+    "markeredgewidth": 2,
+}
 COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44")  # told apart by colour-blind readers, too
 
 
@@ -94,8 +101,8 @@ def attention_figure(
     )
     figure.colorbar(overlay, ax=axes[2], fraction=0.046, pad=0.03).ax.tick_params(labelsize=7)
     for ax in axes:
-        ax.plot(*at, marker="s", markersize=7, markerfacecolor="none", markeredgecolor="white", markeredgewidth=2)
-        ax.plot(*at, marker="s", markersize=9, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1)
+        ax.plot(*at, **QUERY)
+        ax.plot(*at, **QUERY | {"markersize": 9, "markeredgecolor": INK, "markeredgewidth": 1})
     for index in np.argsort(weights, axis=None)[::-1][:arrows]:
         row, column = np.unravel_index(index, weights.shape)
         end = ((column + 0.5) * width / weights.shape[1], (row + 0.5) * height / weights.shape[0])
@@ -108,6 +115,80 @@ def attention_figure(
         axes[2].annotate("", xy=end, xytext=at, arrowprops=arrow)
     figure.suptitle(title, fontsize=10)
     figure.tight_layout(pad=0.4)
+    return figure
+
+
+def heat_strips(
+    frames: Sequence[np.ndarray],
+    rows: Sequence[tuple[str, Tensor | None]],
+    *,
+    query: tuple[tuple[int, int, int], tuple[int, int]] | None = None,
+    title: str = "",
+) -> Figure:
+    """The frames of a clip in a row, and below them maps over space-time, each row on a scale of its own.
+
+    Args:
+        frames: T images (H, W, 3).
+        rows: title and map (T, h, w), which is laid over the frames; None shows the frames alone.
+        query: (t, row, column) and the grid (rows, columns) that it counts on; it is marked in every row.
+    """
+    height, width = frames[0].shape[:2]
+    figure, axes = plt.subplots(
+        len(rows), len(frames), figsize=(1.3 * len(frames) + 1.3, 1.3 * len(rows) + 0.3), squeeze=False
+    )
+    for line, (name, maps) in zip(axes, rows, strict=True):
+        for t, (ax, image) in enumerate(zip(line, frames, strict=True)):
+            ax.imshow(image, extent=(0, width, height, 0))
+            if maps is not None:
+                scale = {"vmin": min(float(maps.min()), 0.0), "vmax": float(maps.max()) or 1.0}
+                heat = ax.imshow(
+                    maps[t].numpy(),
+                    extent=(0, width, height, 0),
+                    cmap="magma",
+                    alpha=0.75,
+                    interpolation="nearest",
+                    **scale,
+                )
+            if query and query[0][0] == t:
+                (_, row, column), (rows_, columns) = query
+                at = ((column + 0.5) * width / columns, (row + 0.5) * height / rows_)
+                ax.plot(
+                    *at, marker="s", markersize=9, markerfacecolor="none", markeredgecolor="white", markeredgewidth=2
+                )
+            ax.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
+            ax.spines[:].set_visible(False)
+        if maps is not None:
+            figure.colorbar(heat, ax=list(line), fraction=0.02, pad=0.01).ax.tick_params(labelsize=6)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    ticks: Sequence[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    levels: Mapping[str, float] | None = None,
+) -> Figure:
+    """Values with intervals over named ticks: a line for each series, dashed lines at levels; all in percent.
+
+    Args:
+        series: name -> (values, half-widths), one for each tick.
+    """
+    figure, ax = plt.subplots(figsize=(5.2, 3.2))
+    for (name, (values, halves)), colour in zip(series.items(), COLOURS, strict=False):
+        shown = [0 if half == float("inf") else half for half in halves]
+        ax.errorbar(range(len(ticks)), values, shown, color=colour, marker="o", markersize=4, capsize=2, label=name)
+    for name, level in (levels or {}).items():
+        ax.axhline(level, color=INK, linewidth=0.8, linestyle="--")
+        ax.annotate(name, (len(ticks) - 1, level), fontsize=7, ha="right", va="bottom")
+    ax.set_xticks(range(len(ticks)), ticks)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(30, 103))
+    ax.legend(frameon=False, fontsize=8)
+    _plain(ax)
+    figure.tight_layout()
     return figure
 
 

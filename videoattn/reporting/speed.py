@@ -38,7 +38,7 @@ class Speed:
             where the backward pass was not asked for. The spreads are the distances between their quartiles.
         memory: most bytes held at one moment of a pass, beyond weights, their gradients and inputs; with the backward
             pass where it was asked for.
-        ratio: `forward` over that of the first case.
+        ratio, backward_ratio: `forward` and `backward` over those of the first case.
     """
 
     what: str
@@ -48,6 +48,7 @@ class Speed:
     backward_spread: float | None
     memory: int
     ratio: float
+    backward_ratio: float | None = None
 
 
 def measure(
@@ -75,7 +76,7 @@ def measure(
     there = {name: _backward(case) for name, case in cases.items()} if backward else {}
     times = _times(forwards, seconds, rounds)
     both = _times(there, seconds, rounds)
-    first = next(iter(times.values())).median
+    first = next(iter(cases))
     return [
         Speed(
             what=name,
@@ -84,7 +85,8 @@ def measure(
             backward=1e3 * both[name].median if backward else None,
             backward_spread=1e3 * both[name].iqr if backward else None,
             memory=peak_memory(there.get(name, forwards[name]), device),
-            ratio=times[name].median / first,
+            ratio=times[name].median / times[first].median,
+            backward_ratio=both[name].median / both[first].median if backward else None,
         )
         for name in cases
     ]
@@ -124,7 +126,7 @@ def machine(device: torch.device) -> str:
 
 
 def as_markdown(rows: Sequence[Speed]) -> str:
-    """A Markdown table: medians with the distance between their quartiles, memory, ratio to the first row."""
+    """A Markdown table: medians with the distance between their quartiles, memory, ratios to the first row."""
     table = pd.DataFrame(
         {
             "what": [row.what for row in rows],
@@ -132,6 +134,7 @@ def as_markdown(rows: Sequence[Speed]) -> str:
             "ms forward+backward": [_ms(row.backward, row.backward_spread) for row in rows],
             "peak memory MiB": [f"{row.memory / MIB:.1f}" for row in rows],
             "ratio to the first row": [f"{row.ratio:.2f}" for row in rows],
+            "ratio forward+backward": ["" if row.backward is None else f"{row.backward_ratio:.2f}" for row in rows],
         }
     )
     return table.to_markdown(index=False, disable_numparse=True)

@@ -7,8 +7,9 @@ import pandas as pd
 
 from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval, paired_difference
+from videoattn.evaluation.ranking import kendall
 from videoattn.locations import repository
-from videoattn.reporting.audit import printed
+from videoattn.reporting.audit import printed, printed_value
 from videoattn.reporting.record import Record, read, records
 
 NOT_RUN = "not in this profile"
@@ -31,6 +32,18 @@ def difference(record: Record, row: str, baseline: str) -> tuple[float, float] |
     values, others = record.values(row), record.values(baseline)
     paired = values and record.seeds(row) == record.seeds(baseline)
     return paired_difference(values, others) if paired else None
+
+
+def agreement(record: Record, table: str, rows: Sequence[tuple[str, str, str]]) -> tuple[float, float] | None:
+    """Kendall's tau between the order of a paper's rows and their order in a record: mean and half-width over seeds.
+
+    Args: as for `beside`. None unless all rows were run with the same seeds.
+    """
+    found = [record.values(row) for _, _, row in rows]
+    if not all(found) or len({tuple(record.seeds(row)) for _, _, row in rows}) > 1:
+        return None
+    reference = [float(printed_value(record.paper, table, row, column)) for row, column, _ in rows]
+    return kendall(reference, list(zip(*found, strict=True)))
 
 
 def protocol(record: Record) -> str:

@@ -11,17 +11,12 @@ from videoattn.data.snippets import SnippetSettings
 from videoattn.layers.non_local import spatial_max_pool
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block, width
-from videoattn.reporting.audit import (
-    NOT_REPRODUCIBLE,
-    OTHER_READING,
-    REPRODUCED,
-    AuditRow,
-    printed_value,
-    rounds_to,
-)
+from videoattn.reporting.audit import AuditRow, compared
 from videoattn.reporting.cost import count, parameters
 
 CLASSES = 400  # Kinetics
+
+_row = functools.partial(compared, "cma")
 
 
 @functools.cache
@@ -145,25 +140,3 @@ def rows() -> list[AuditRow]:
         _row("section 4.4", "RGB branch", "input values", inputs["rgb"], "224 x 224 x 3", "one frame", inputs["rgb"]),
         _row("section 4.4", "flow branch", "input values", inputs["flow"], "224 x 224 x 10", stem, inputs["flow"]),
     ]
-
-
-def _row(
-    table: str,
-    row: str,
-    quantity: str,
-    computed: int,
-    in_paper_units: str,
-    reading: str,
-    value: float | bool,
-    instead: float | bool | None = None,
-) -> AuditRow:
-    """One row. `value` is the figure under this reading, `instead` under the plain one where that is another."""
-    figure = printed_value("cma", table, row, quantity)
-
-    def holds(v: float | bool) -> bool:
-        return v if isinstance(v, bool) else rounds_to(v, figure)
-
-    verdict = NOT_REPRODUCIBLE
-    if holds(value):
-        verdict = REPRODUCED if instead is None or holds(instead) else OTHER_READING
-    return AuditRow(table, row, quantity, figure, computed, in_paper_units, reading, verdict)

@@ -1,20 +1,9 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
-from dataclasses import dataclass
-
 from videoattn.papers.cma import audit
+from videoattn.reporting.claims import Claim, judged
 from videoattn.reporting.record import Record
-from videoattn.reporting.tables import NOT_RUN, difference, percent
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of the paper. `where`: its place there; `section`: of the notebook; `verdict`: here."""
-
-    claim: str
-    where: str
-    section: str
-    verdict: str
+from videoattn.reporting.tables import NOT_RUN
 
 
 def claims(record: Record | None) -> list[Claim]:
@@ -42,20 +31,6 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("It transfers to a second data set", "5.7, table 6", "11",
               judged(record, "transfer-cma-1-R", "transfer-S")),
     ]  # fmt: skip
-
-
-def judged(record: Record | None, row: str, baseline: str, *, claimed_none: bool = False) -> str:
-    """Whether `row` beats `baseline` in the record, with the difference in points of top-1 and its 95% interval."""
-    found = difference(record, row, baseline) if record else None
-    if found is None:
-        return NOT_RUN
-    mean, half = found
-    points = f"{percent(mean, half, signed=True)} points"
-    if claimed_none:
-        return f"{'does not hold' if mean - half > 0 else 'agrees'} on the probe: {points}"
-    if mean - half > 0:
-        return f"holds on the probe: {points}"
-    return f"{'does not hold' if mean + half < 0 else 'undecided'} on the probe: {points}"
 
 
 def looked(record: Record | None) -> str:

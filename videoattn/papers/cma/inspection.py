@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from ipywidgets import Widget
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from videoattn.data.augment import centre_crop
@@ -13,8 +14,8 @@ from videoattn.data.probes.store import read_truth
 from videoattn.data.snippets import Snippets
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.cma.network import STREAMS, CMANetwork
-from videoattn.reporting.explorer import Attended, explorer
-from videoattn.reporting.figures import flow_image, to_image
+from videoattn.reporting.explorer import explorer
+from videoattn.reporting.figures import attention_figure, flow_image, to_image
 
 BATCH = 50  # clips at a time
 EXPLORED = 24  # clips that the widget offers
@@ -28,9 +29,13 @@ class Seen:
     queries: tuple[int, int]
     keys: tuple[int, int]
 
+    def query(self, down: float, right: float) -> tuple[int, int]:
+        """Row and column of the query at (down, right), each in [0, 1) of the frame."""
+        return int(down * self.queries[0]), int(right * self.queries[1])
+
     def at(self, down: float, right: float) -> Tensor:
-        """Where the query at (down, right), each in [0, 1) of the frame, attends: (rows, columns) of the keys."""
-        row, column = int(down * self.queries[0]), int(right * self.queries[1])
+        """Where that query attends: (rows, columns) of the keys."""
+        row, column = self.query(down, right)
         return self.weights[row * self.queries[1] + column].view(self.keys)
 
 
@@ -107,13 +112,13 @@ def explore(network: CMANetwork, data: Snippets) -> Widget:
     names = [f"{sample.name}" for sample in data.videos.samples[:EXPLORED]]
     blocks = [f"{stream} {position}" for position in network.positions for stream in STREAMS]
 
-    def look(index: int, block: str, snippet: int, query: tuple[float, float]) -> Attended:
+    def look(index: int, block: str, snippet: int, at: tuple[float, float]) -> Figure:
         stream, position = block.split()
         seen = attention(network, centre_view(data, index), stream, position)[snippet]
         pair = images(data, index, snippet)
         frame, context = pair if stream == "rgb" else pair[::-1]
         title = f"{class_of(data, index)}: {stream} asks at {position}"
-        return Attended(frame, context, seen.at(*query).numpy(), seen.queries, title)
+        return attention_figure(frame, context, seen.at(*at).numpy(), seen.query(*at), seen.queries, title=title)
 
     return explorer(clips=names, blocks=blocks, frames=data.settings.test_segments, look=look)
 
