@@ -1,0 +1,60 @@
+"""Verdicts of RCCA-3D: the steps that are needed, the order of rows, and rows for each distance."""
+
+from types import SimpleNamespace
+
+import torch
+
+from videoattn.papers.rcca import inspection
+from videoattn.papers.rcca.claims import claims, fewest, needed, ordered
+from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN
+
+
+def record(accuracies: dict[str, dict[int, float]]) -> Record:
+    """A record with a top-1 accuracy for each row and seed."""
+    results = [
+        {"job": row, "seed": seed, "metrics": {row: {"top1": top1}}, "wall_s": 1.0}
+        for row, seeds in accuracies.items()
+        for seed, top1 in seeds.items()
+    ]
+    return Record(paper="rcca", profile="cpu", digest="0", parameters={}, recipe={}, data={}, results=results)
+
+
+def steps(values: dict[str, list[float]]):
+    """A record with the same accuracy for three seeds, a list over distances 1 to 3 for each row."""
+    rows = {f"{row} at {d}": dict.fromkeys(range(3), v) for row, vs in values.items() for d, v in enumerate(vs, 1)}
+    return record(rows)
+
+
+def test_the_fewest_steps_that_solve_a_distance():
+    one = steps({"place-r1": [0.99, 0.5, 0.5], "place-r2": [1.0, 0.96, 0.5], "place-r3": [1.0, 1.0, 0.9]})
+    assert [fewest(one, "place", d) for d in (1, 2, 3)] == [1, 2, None]
+    assert needed(one).startswith("only for a read-out at the place: pairs at distance 1, 2, 3 take 1, 2, none steps")
+    assert needed(record({"place-r1": {0: 1.0}})) == needed(None) == NOT_RUN
+
+
+def test_order_of_the_structures():
+    best_first = {"cells-r3": 0.9, "cells-b": 0.8, "cells-c": 0.7, "cells-d": 0.6}  # as the paper has them
+    same = record({row: dict.fromkeys(range(3), v) for row, v in best_first.items()})
+    assert ordered(same, "1") == "agrees on the probe: Kendall's tau of the rows 1.00 ± 0.00"
+    turned = record({row: dict.fromkeys(range(3), 1 - v) for row, v in best_first.items()})
+    assert ordered(turned, "1").startswith("does not agree on the probe: Kendall's tau of the rows -1.00")
+    assert ordered(None, "1") == ordered(same, "4") == NOT_RUN
+
+
+def test_claims_stand_without_a_record():
+    found = {claim.claim: claim.verdict for claim in claims(None)}
+    assert found["Criss-cross attention relates distant positions"] == NOT_RUN
+    assert found["30% fewer FLOPs than the non-local block"].startswith("only between two units, 30%")
+
+
+def test_metrics_are_split_by_distance():
+    names = ["a", "b", "c", "d"]
+    videos = SimpleNamespace(samples=[SimpleNamespace(name=name) for name in names])
+    data = SimpleNamespace(
+        truth={"clips": {name: {"distance": d} for name, d in zip(names, (1, 3, 1, 3), strict=True)}},
+        test=lambda job: SimpleNamespace(videos=videos),
+    )
+    scores = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    found = inspection.by_distance(data, SimpleNamespace(name="job"), None, {"rgb": scores}, torch.tensor([0, 1, 1, 1]))
+    assert {row: metrics["top1"] for row, metrics in found.items()} == {"job at 1": 0.5, "job at 3": 1.0}

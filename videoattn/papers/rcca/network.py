@@ -1,0 +1,82 @@
+r"""Networks with recurrent criss-cross attention: the paper's backbones, and one of cells for the relation probe.
+
+C. Cao, Y. Lu, Y. Zhang, D. Jiang, Y. Zhang. Efficient Spatiotemporal Context Modeling for Action Recognition.
+Neurocomputing, 2023 (preprint of April 2021), sections 4.1, 4.3 and 4.4.
+
+Departures: none.
+"""
+
+from torch import Tensor, nn
+
+from videoattn.backbones.mfnet import MFNet
+from videoattn.backbones.tsn import FrameNetwork
+from videoattn.errors import InputError
+
+READOUTS = ("pooled", "place")
+
+
+class VideoNetwork(nn.Module):
+    """A backbone, called with a clip {"rgb": (B, 3, T, H, W)}; scores {"rgb": (B, classes)}."""
+
+    def __init__(self, backbone: FrameNetwork | MFNet):
+        super().__init__()
+        self.backbone = backbone
+
+    @property
+    def fc(self) -> nn.Linear:
+        """The last layer, on the mean of the last maps."""
+        return self.backbone.fc
+
+    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"rgb": self.backbone(clip["rgb"])}
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """The maps before the read-out: (B, C, T, h, w)."""
+        return self.backbone.features(rgb)
+
+
+class CellNetwork(nn.Module):
+    """Every cell of a frame is looked at alone, so that only `module` can relate two of them.
+
+    Args:
+        module: over (B, width, T, rows, columns); `nn.Identity()` for no attention.
+        classes: outputs.
+        width: C of the module.
+        cell: side of a cell in pixels; kernel and stride of the first convolution.
+        readout: "pooled" averages the maps over all positions before the last layer; "place" takes them at the first of
+            clip["places"] instead.
+
+    Shapes:
+        clip: {"rgb": (B, 3, T, rows cell, columns cell), "places": (B, 2, 3) indices (t, row, column)}; scores
+        {"rgb": (B, classes)}.
+    """
+
+    def __init__(self, module: nn.Module, *, classes: int, width: int, cell: int, readout: str = "pooled"):
+        super().__init__()
+        if readout not in READOUTS:
+            raise InputError(f"readout {readout!r} is unknown; possible are {', '.join(READOUTS)}")
+        self.stem = nn.Sequential(
+            nn.Conv3d(3, width, (1, cell, cell), stride=(1, cell, cell), bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(),
+            nn.Conv3d(width, width, 1, bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(),
+        )
+        self.module = module
+        self.head = nn.Sequential(
+            nn.BatchNorm3d(width), nn.Conv3d(width, 2 * width, 1), nn.ReLU(), nn.Conv3d(2 * width, width, 1), nn.ReLU()
+        )
+        self.fc = nn.Linear(width, classes)
+        self.readout = readout
+
+    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
+        maps = self.features(clip["rgb"])
+        if self.readout == "pooled":
+            return {"rgb": self.fc(maps.mean((2, 3, 4)))}
+        t, row, column = clip["places"][:, 0].unbind(1)
+        return {"rgb": self.fc(maps.permute(0, 2, 3, 4, 1)[range(len(maps)), t, row, column])}
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """The maps before the read-out: (B, width, T, rows, columns)."""
+        return self.head(self.module(self.stem(rgb)))
