@@ -134,13 +134,18 @@ def heat_strips(
     """
     height, width = frames[0].shape[:2]
     figure, axes = plt.subplots(
-        len(rows), len(frames), figsize=(1.3 * len(frames) + 1.3, 1.3 * len(rows) + 0.3), squeeze=False
+        len(rows),
+        len(frames),
+        figsize=(1.3 * len(frames) + 1.3, 1.3 * len(rows) + 0.3),
+        squeeze=False,
+        layout="constrained",
     )
     for line, (name, maps) in zip(axes, rows, strict=True):
         for t, (ax, image) in enumerate(zip(line, frames, strict=True)):
             ax.imshow(image, extent=(0, width, height, 0))
             if maps is not None:
-                scale = {"vmin": min(float(maps.min()), 0.0), "vmax": float(maps.max()) or 1.0}
+                low, high = min(float(maps.min()), 0.0), max(float(maps.max()), 0.0)
+                scale = {"vmin": low, "vmax": high if high > low else 1.0}
                 heat = ax.imshow(
                     maps[t].numpy(),
                     extent=(0, width, height, 0),

@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from videoattn.papers.rcca import inspection
-from videoattn.papers.rcca.claims import claims, fewest, needed, ordered
+from videoattn.papers.rcca.claims import claims, needed, ordered
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
@@ -26,11 +27,27 @@ def steps(values: dict[str, list[float]]):
     return record(rows)
 
 
-def test_the_fewest_steps_that_solve_a_distance():
-    one = steps({"place-r1": [0.99, 0.5, 0.5], "place-r2": [1.0, 0.96, 0.5], "place-r3": [1.0, 1.0, 0.9]})
-    assert [fewest(one, "place", d) for d in (1, 2, 3)] == [1, 2, None]
-    assert needed(one).startswith("only for a read-out at the place: pairs at distance 1, 2, 3 take 1, 2, none steps")
-    assert needed(record({"place-r1": {0: 1.0}})) == needed(None) == NOT_RUN
+@pytest.mark.parametrize(
+    ("pooled", "place", "verdict"),
+    [
+        (
+            0.9,
+            0.5,
+            "holds on the probe only for a read-out at the place: with R = 2 pairs at distance 3 reach 90.0 ± 0.0",
+        ),
+        (0.9, 0.9, "does not hold on the probe: "),
+        (0.5, 0.5, "holds on the probe: "),
+    ],
+)
+def test_whether_two_steps_are_enough(pooled, place, verdict):
+    one = steps({"cells-r2": [1.0, 1.0, pooled], "place-r2": [1.0, 1.0, place]})
+    assert needed(one).startswith(verdict)
+
+
+def test_wide_intervals_decide_nothing():
+    rows = {"cells-r2 at 3": {0: 0.9, 1: 0.5, 2: 0.6}, "place-r2 at 3": {0: 0.5, 1: 0.5, 2: 0.5}}
+    assert needed(record(rows)).startswith("undecided on the probe: ")
+    assert needed(record({"cells-r2 at 3": {0: 0.9}})) == needed(None) == NOT_RUN
 
 
 def test_order_of_the_structures():

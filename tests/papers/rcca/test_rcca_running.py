@@ -118,6 +118,7 @@ def test_under_autocast_it_agrees_with_full_precision(structure):
         block.float()
         full, half = results(block, x), results(block, x, autocast=True)
         assert [m.dtype for m in half] == [torch.float32] * len(full)
+        assert not torch.equal(half[0], full[0])  # it did compute in half
         for exact, found in zip(grouped(full), grouped(half), strict=True):
             assert (found - exact).norm() < 0.02 * exact.norm()
         with torch.autocast("cpu", dtype=torch.bfloat16):

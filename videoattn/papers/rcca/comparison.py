@@ -9,11 +9,14 @@ ROWS = tuple(Row(name, ((name, "rgb", 1),)) for name in VARIANTS)
 HEADLINE = tuple(
     (f"{label}, pairs at distance {d}, read out {how}", f"{prefix}-{name} at {d}")
     for prefix, how in (("cells", "pooled"), ("place", "at the place"))
-    for d in (1, 2, 3)
-    for label, name in (
-        ("no attention", "none"),
-        ("non-local block", "nl"),
-        *((f"R = {r}", f"r{r}") for r in (1, 2, 3)),
+    for label, name, d in (
+        ("no attention", "none", 1),
+        ("R = 1", "r1", 1),
+        ("R = 1", "r1", 2),
+        ("R = 2", "r2", 2),
+        ("R = 2", "r2", 3),
+        ("R = 3", "r3", 3),
+        ("non-local block", "nl", 3),
     )
 )
 
