@@ -92,17 +92,13 @@ def test_linear_and_products_by_hand(device):
     assert costs(Function(torch.bmm), *empty(device, (3, 4, 5), (3, 5, 6))) == (360, 720, 0)
     einsum = Function(lambda q, k: torch.einsum("bhnd,bhmd->bhnm", q, k))
     assert costs(einsum, *empty(device, (2, 3, 4, 5), (2, 3, 6, 5))) == (720, 1440, 0)
-    broadcast = Function(torch.matmul)
-    assert costs(broadcast, *empty(device, (4, 1, 2, 3), (5, 3, 6))) == (720, 1440, 0)
+    assert costs(Function(torch.matmul), *empty(device, (4, 1, 2, 3), (5, 3, 6))) == (720, 1440, 0)
     assert costs(Function(torch.mv), *empty(device, (4, 5), (5,))) == (20, 40, 0)
-    assert costs(Function(torch.dot), *empty(device, (5,), (5,))) == (5, 10, 0)
-    assert costs(Function(torch.vdot), *empty(device, (5,), (5,))) == (5, 10, 0)
+    assert all(costs(Function(dot), *empty(device, (5,), (5,))) == (5, 10, 0) for dot in (torch.dot, torch.vdot))
     assert costs(Function(torch.addmv), *empty(device, (4,), (4, 5), (5,))) == (20, 40, 0)
     assert costs(Function(torch.addbmm), *empty(device, (4, 6), (3, 4, 5), (3, 5, 6))) == (360, 720, 0)
-    for add in (torch.baddbmm, torch.Tensor.baddbmm_):
-        assert costs(Function(add), *empty(device, (3, 4, 6), (3, 4, 5), (3, 5, 6))) == (360, 720, 0)
-    for add in (torch.addmm, torch.Tensor.addmm_):
-        assert costs(Function(add), *empty(device, (4, 6), (4, 5), (5, 6))) == (120, 240, 0)
+    assert costs(Function(torch.Tensor.baddbmm_), *empty(device, (3, 4, 6), (3, 4, 5), (3, 5, 6))) == (360, 720, 0)
+    assert costs(Function(torch.Tensor.addmm_), *empty(device, (4, 6), (4, 5), (5, 6))) == (120, 240, 0)
 
 
 @DEVICES
