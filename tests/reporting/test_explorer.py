@@ -1,43 +1,50 @@
 """The explorer: its controls ask for what they show, and the figure follows."""
 
-import ipywidgets as widgets
-import matplotlib
-import matplotlib.pyplot as plt
-import pytest
+import io
 
-from videoattn.reporting import explorer as module
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
 from videoattn.reporting.explorer import explorer
 
-matplotlib.use("Agg")
+
+@pytest.fixture(autouse=True)
+def none_left_open():
+    yield
+    assert not plt.get_fignums()  # each figure is closed once it is shown
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """The figures that the explorer displayed."""
-    figures = []
-    monkeypatch.setattr(module, "display", figures.append)
-    yield figures
-    assert len({id(figure) for figure in figures}) == len(figures)
-    assert not plt.get_fignums()  # each is closed once it is shown
+def painted(grey):
+    """A figure all of one grey."""
+    return plt.figure(figsize=(2, 1), dpi=50, facecolor=(grey,) * 3)
+
+
+def shown(widget):
+    """The grey of the picture in the widget."""
+    pixels = np.asarray(Image.open(io.BytesIO(widget.children[1].value)).convert("L"))
+    assert pixels.shape == (50, 100)
+    assert len(np.unique(pixels)) == 1
+    return pixels[0, 0] / 255
 
 
 def controls(widget):
     return {control.description: control for control in widget.children[0].children}
 
 
-def test_every_control_looks_again(shown):
-    asked, drawn = [], []
+def test_every_control_looks_again():
+    asked = []
 
     def look(clip, block, frame, at):
         asked.append((clip, block, frame, at))
-        drawn.append(plt.figure())
-        return drawn[-1]
+        return painted(len(asked) / 10)
 
     widget = explorer(clips=["first", "second"], blocks=["a", "b"], frames=4, look=look)
     control = controls(widget)
     assert list(control) == ["clip", "block", "frame", "down", "right"]
-    assert isinstance(widget.children[1], widgets.Output)
     assert asked == [(0, "b", 0, (0.5, 0.5))]  # the last block first
+    assert shown(widget) == pytest.approx(0.1, abs=0.01)
     control["clip"].value = 1
     control["block"].value = "a"
     control["frame"].value = 3
@@ -50,13 +57,13 @@ def test_every_control_looks_again(shown):
         (1, "a", 3, (0.99, 0.5)),
         (1, "a", 3, (0.99, 0.25)),
     ]
-    assert shown == drawn
+    assert shown(widget) == pytest.approx(0.6, abs=0.01)
 
 
-def test_the_sliders_stay_inside_the_frame(shown):
+def test_the_sliders_stay_inside_the_frame():
     asked = []
     control = controls(
-        explorer(clips=["c"], blocks=["a"], frames=2, look=lambda *where: asked.append(where) or plt.figure())
+        explorer(clips=["c"], blocks=["a"], frames=2, look=lambda *where: asked.append(where) or painted(0))
     )
     for name in ("down", "right"):
         control[name].value = 7.0
@@ -66,7 +73,7 @@ def test_the_sliders_stay_inside_the_frame(shown):
 
 
 @pytest.mark.parametrize(("frames", "disabled"), [(1, True), (2, False)])
-def test_one_frame_leaves_nothing_to_slide(shown, frames, disabled):
-    control = controls(explorer(clips=["c"], blocks=["a"], frames=frames, look=lambda *_: plt.figure()))
+def test_one_frame_leaves_nothing_to_slide(frames, disabled):
+    control = controls(explorer(clips=["c"], blocks=["a"], frames=frames, look=lambda *_: painted(0)))
     assert control["frame"].disabled is disabled
     assert control["frame"].max == frames - 1

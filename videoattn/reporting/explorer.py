@@ -1,10 +1,10 @@
 """A widget that shows what one location of a clip attends to; any network's attention can be put into it."""
 
+import io
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-from IPython.display import display
 from matplotlib.figure import Figure
 
 
@@ -27,14 +27,15 @@ def explorer(
     options = {"min": 0.0, "max": 0.99, "step": 0.01, "value": 0.5, "continuous_update": False}
     down = widgets.FloatSlider(description="down", **options)
     right = widgets.FloatSlider(description="right", **options)
-    picture = widgets.Output()
+    # Not an Output widget: nbclient sends what that shows back to the kernel, and waits for ever after megabytes of it.
+    picture = widgets.Image(format="png")
 
     def draw(_: object = None) -> None:
         figure = look(clip.value, block.value, frame.value, (down.value, right.value))
-        with picture:
-            picture.clear_output(wait=True)
-            display(figure)
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
         plt.close(figure)
+        picture.value = png.getvalue()
 
     for control in (clip, block, frame, down, right):
         control.observe(draw, names="value")
