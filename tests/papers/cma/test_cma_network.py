@@ -49,8 +49,8 @@ def clips(snippets: int = 2, size: int = 32) -> dict[str, Tensor]:
     return {s: torch.randn(2, c, snippets, size, size, generator=generator) for s, c in (("rgb", 3), ("flow", 10))}
 
 
-def exactly(first: object, second: object) -> None:
-    torch.testing.assert_close(first, second, rtol=0, atol=0)
+def alike(first: object, second: object) -> None:
+    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-7)  # the order of sums may differ
 
 
 def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
@@ -72,7 +72,7 @@ def test_sleeping_blocks_leave_both_branches_as_they_are_alone(mode):
     alone = {s: SingleStream(copy.deepcopy(net.streams[s]), stream=s).train(mode) for s in ("rgb", "flow")}
     expected = {s: alone[s](clip)[s] for s in alone}
     # Batch statistics are summed in another order where the maps lie in memory in another one.
-    torch.testing.assert_close(net(clip), expected) if mode else exactly(net(clip), expected)
+    torch.testing.assert_close(net(clip), expected) if mode else alike(net(clip), expected)
 
 
 def test_awake_blocks_change_both_branches():
@@ -86,7 +86,7 @@ def test_awake_blocks_change_both_branches():
 def test_pruning_keeps_the_scores_and_saves_parameters(stream, non_local):
     net, clip = network(non_local=non_local), clips()
     pruned, other = net.prune(stream), "flow" if stream == "rgb" else "rgb"
-    exactly(pruned(clip), {stream: net(clip)[stream]})
+    alike(pruned(clip), {stream: net(clip)[stream]})
     gone = [net.streams[other].layer4, net.streams[other].fc, net.block(other, net.positions[-1])]
     assert parameters(net) - parameters(pruned) == sum(map(parameters, gone))
     assert set(net(clip)) == {"rgb", "flow"}  # the network itself is as before
@@ -96,7 +96,7 @@ def test_blocks_that_sleep_may_be_pruned_as_well():
     net, clip = network(awake=False), clips()
     spread(net.blocks["rgb"])
     pruned = net.prune("rgb", identity_blocks=True)
-    exactly(pruned(clip)["rgb"], net(clip)["rgb"])
+    alike(pruned(clip)["rgb"], net(clip)["rgb"])
     assert len(pruned.blocks["flow"]) == 0
     assert parameters(net.prune("rgb")) - parameters(pruned) == sum(
         parameters(net.block("flow", p)) for p in net.positions[:-1]
@@ -154,8 +154,8 @@ def test_sleeping_blocks_of_the_frozen_branch_are_skipped_without_effect():
     nets[1].block("flow", nets[1].positions[0]).register_forward_hook(lambda *_: calls.append("computed"))
     (first, gradients), (second, others) = map(step, nets)
     assert calls == ["computed"]
-    exactly(first, second)
-    exactly(gradients, others)
+    alike(first, second)
+    alike(gradients, others)
     (awake := network()).train_only("rgb")
     assert not awake.asleep
 
@@ -180,7 +180,7 @@ def test_a_non_local_block_comes_before_the_cma_block_of_its_position():
     net(clip)
     assert order[0] is order[1]
     asleep = network(awake=False, non_local=True)
-    exactly(asleep(clip)["rgb"], network(awake=False)(clip)["rgb"])
+    alike(asleep(clip)["rgb"], network(awake=False)(clip)["rgb"])
 
 
 @pytest.mark.parametrize("frames", [12, 16])
@@ -190,7 +190,7 @@ def test_p3d_branches_with_a_block_behind_res4(frames):
     net = CMANetwork(rgb=rgb, flow=flow, positions=["layer3.2"], dims=3).eval()
     generator = torch.Generator().manual_seed(1)
     clip = {s: torch.randn(2, c, frames, 32, 32, generator=generator) for s, c in (("rgb", 3), ("flow", 2))}
-    exactly(net(clip)["rgb"], rgb(clip["rgb"]))
+    alike(net(clip)["rgb"], rgb(clip["rgb"]))
     spread(net)
     scores, attention = net(clip, return_attention=True)
     assert not torch.allclose(scores["rgb"], rgb(clip["rgb"]), atol=1e-6)
@@ -234,10 +234,10 @@ def test_bad_streams_and_backbones_are_named():
 def test_copies_and_states_compute_the_same():
     net, clip = network(non_local=True), clips()
     net.train_only("rgb")
-    exactly(copy.deepcopy(net).eval()(clip), net.eval()(clip))
+    alike(copy.deepcopy(net).eval()(clip), net.eval()(clip))
     other = network(awake=False, non_local=True)
     other.load_state_dict(net.state_dict())
-    exactly(other(clip), net(clip))
+    alike(other(clip), net(clip))
 
 
 def test_compiled_network_agrees():

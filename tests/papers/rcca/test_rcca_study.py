@@ -9,13 +9,14 @@ from torch import nn
 
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import FrameNetwork
+from videoattn.backbones.video_network import VideoNetwork
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.rcca import comparison, inspection
 from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.comparison import ROWS
-from videoattn.papers.rcca.network import CellNetwork, VideoNetwork
+from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.recipe import BACKBONES, CELLS, CPU, PAPER, PROFILES, VARIANTS, VIDEOS
 from videoattn.papers.rcca.study import USES, build, study
 from videoattn.reporting.audit import printed_value

@@ -8,10 +8,11 @@ from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips import Clips
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.network import CellNetwork, VideoNetwork
+from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.reach import effective
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import heat_strips

@@ -1,4 +1,4 @@
-r"""Networks with recurrent criss-cross attention: the paper's backbones, and one of cells for the relation probe.
+r"""A network of cells, in which only a module can relate two places: for the relation probe.
 
 C. Cao, Y. Lu, Y. Zhang, D. Jiang, Y. Zhang. Efficient Spatiotemporal Context Modeling for Action Recognition.
 Neurocomputing, 2023 (preprint of April 2021), sections 4.1, 4.3 and 4.4.
@@ -8,31 +8,9 @@ Departures: none.
 
 from torch import Tensor, nn
 
-from videoattn.backbones.mfnet import MFNet
-from videoattn.backbones.tsn import FrameNetwork
 from videoattn.errors import InputError
 
 READOUTS = ("pooled", "place")
-
-
-class VideoNetwork(nn.Module):
-    """A backbone, called with a clip {"rgb": (B, 3, T, H, W)}; scores {"rgb": (B, classes)}."""
-
-    def __init__(self, backbone: FrameNetwork | MFNet):
-        super().__init__()
-        self.backbone = backbone
-
-    @property
-    def fc(self) -> nn.Linear:
-        """The last layer, on the mean of the last maps."""
-        return self.backbone.fc
-
-    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {"rgb": self.backbone(clip["rgb"])}
-
-    def features(self, rgb: Tensor) -> Tensor:
-        """The maps before the read-out: (B, C, T, h, w)."""
-        return self.backbone.features(rgb)
 
 
 class CellNetwork(nn.Module):

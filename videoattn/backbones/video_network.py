@@ -1,0 +1,26 @@
+"""What a study calls: a backbone over RGB clips, with a dict of streams in front and behind."""
+
+from torch import Tensor, nn
+
+from videoattn.backbones.mfnet import MFNet
+from videoattn.backbones.tsn import FrameNetwork
+
+
+class VideoNetwork(nn.Module):
+    """A backbone, called with a clip {"rgb": (B, 3, T, H, W)}; scores {"rgb": (B, classes)}."""
+
+    def __init__(self, backbone: FrameNetwork | MFNet):
+        super().__init__()
+        self.backbone = backbone
+
+    @property
+    def fc(self) -> nn.Linear:
+        """The last layer, on the mean of the last maps."""
+        return self.backbone.fc
+
+    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"rgb": self.backbone(clip["rgb"])}
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """The maps before the read-out: (B, C, T, h, w)."""
+        return self.backbone.features(rgb)

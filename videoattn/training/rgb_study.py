@@ -1,0 +1,161 @@
+"""What studies of RGB networks share: from the notebook's parameters to clips, plan and study."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from videoattn.data.clip_data import ClipData
+from videoattn.data.clips import Clips, ClipSettings
+from videoattn.data.listing import Lists, listed
+from videoattn.data.probes.store import read_truth
+from videoattn.errors import InputError
+from videoattn.locations import cache_root
+from videoattn.training.jobs import Job, Row
+from videoattn.training.parameters import PROBE, Parameters
+from videoattn.training.recipe import Recipe
+from videoattn.training.study import Study
+
+WITHOUT_EFFECT = ("workers", "lanes", "max_unreadable")  # on the results, so not part of a run's digest
+
+
+class Profile(Protocol):
+    """One size of a study, a frozen dataclass: these, and what its networks take."""
+
+    jobs: tuple[str, ...]
+    seeds: int
+    probe: Any
+    max_unreadable: float
+    workers: int
+    test_batch: int
+    lanes: int
+
+
+def sized(
+    parameters: Parameters, profiles: Mapping[str, Profile], videos: Mapping[str, Mapping[str, Any]]
+) -> tuple[Parameters, Profile]:
+    """The parameters without "auto", and their profile, changed as `videos` says where the data are a user's own.
+
+    Raises:
+        InputError: flow is asked for, which these studies do not look at.
+    """
+    if parameters.flow != "auto":
+        raise InputError(f"FLOW is {parameters.flow!r}, but {parameters.paper} looks at RGB alone: leave it at 'auto'")
+    parameters = parameters.resolved()
+    profile = profiles[parameters.profile]
+    own = parameters.dataset != PROBE
+    return parameters, replace(profile, **videos[parameters.profile]) if own else profile
+
+
+class RGBData:
+    """Clips of a profile's probe or of a user's videos; prepared when first asked for.
+
+    Args:
+        settings: what is taken from a video, by a name for each use. use: from a job to that name.
+        extra: from the truth about the probe's clips, {sample name: truth}, to what the clips get besides frames.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        profile: Profile,
+        *,
+        settings: Mapping[str, ClipSettings],
+        use: Callable[[str], str],
+        extra: Callable[[dict], Mapping[str, Mapping[str, Tensor]]] | None = None,
+    ):
+        self.profile = profile
+        self.settings = settings
+        self.use = use
+        self.extra = extra
+        self.lists: Lists | None = None
+        if parameters.dataset != PROBE:
+            self.lists = listed(
+                parameters.dataset,
+                parameters.data,
+                split=parameters.split,
+                allow_missing=parameters.allow_missing,
+            )
+
+    def train(self, job: Job, seed: int) -> Clips:
+        return self.main.train(self.use(job.name), seed=seed)
+
+    def test(self, job: Job) -> Clips:
+        return self.main.test(self.use(job.name))
+
+    def description(self) -> dict:
+        return self.main.description()
+
+    @property
+    def classes(self) -> int:
+        """How many there are; known before a probe is generated."""
+        return len(self.lists[0].classes) if self.lists else len(self.profile.probe.names)
+
+    @functools.cached_property
+    def truth(self) -> dict:
+        """`probe.json` of the generated probe."""
+        return read_truth(self._folder)
+
+    @functools.cached_property
+    def _folder(self) -> Path:
+        return self.profile.probe.generate(cache_root() / "probes")
+
+    @functools.cached_property
+    def main(self) -> ClipData:
+        """The data set itself."""
+        if self.lists:
+            return ClipData(lambda: self.lists, settings=self.settings, max_unreadable=self.profile.max_unreadable)
+        extra = self.extra(self.truth["clips"]) if self.extra else None
+        return ClipData(
+            lambda: listed("folder", self._folder), settings=self.settings, max_unreadable=None, extra=extra
+        )
+
+
+def rgb_study(
+    parameters: Parameters,
+    profile: Profile,
+    data: RGBData,
+    *,
+    variants: Mapping[str, Any],
+    rows: tuple[Row, ...],
+    recipe: Callable[[str], Recipe],
+    build: Callable[[str], nn.Module],
+    inspect: Callable[..., dict] | None = None,
+) -> Study:
+    """The study; nothing is generated or trained yet.
+
+    Args:
+        parameters, profile: as `sized` gives them.
+        variants: what the profile's jobs train, dataclasses that determine the results. rows: of the results, of which
+            those are kept whose jobs are run.
+        recipe, build: from a job's name to its optimisation and to its network.
+        inspect: as for `Study`, on the probe only.
+    """
+    seeds = tuple(range(parameters.seeds or profile.seeds))
+    plan = dataclasses.asdict(profile) | {
+        "seeds": seeds,
+        "pretrained": parameters.pretrained,
+        "variants": {name: dataclasses.asdict(variants[name]) for name in profile.jobs},
+        "data": [videos.fingerprint() for videos in data.lists] if data.lists else "probe",
+    }
+    for name in (*WITHOUT_EFFECT, *(("probe",) if data.lists else ())):
+        del plan[name]
+    return Study(
+        paper=parameters.paper,
+        parameters=parameters,
+        plan=plan,
+        jobs=tuple(Job(name, recipe(name), "rgb") for name in profile.jobs),
+        rows=tuple(row for row in rows if {part[0] for part in row.parts} <= set(profile.jobs)),
+        seeds=seeds,
+        build=lambda job, weights: build(job.name),
+        data=data,
+        workers=profile.workers if data.lists else 0,
+        test_batch=profile.test_batch,
+        lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        inspect=None if data.lists else inspect,
+    )
