@@ -10,6 +10,8 @@ zero, so that the block starts as the identity. The "downsampling trick" max-poo
 Departures: none. The paper does not divide by sqrt(d); `scale=True` does, for comparison with blocks that do.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -44,6 +46,18 @@ def spatial_max_pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 2, ceil_mode=True)
 
 
+def start_even(*, queries_and_keys: Sequence[nn.Module], others: Sequence[nn.Module]) -> None:
+    """Initialise fresh convolutions of an attention block so that its attention starts nearly even.
+
+    He's scheme doubles the variance to make up for the ReLU behind a layer. Behind queries and keys stands none, and
+    their products decide where attention starts: they keep PyTorch's own weights, a sixth of He's variance.
+    """
+    for layer in others:
+        nn.init.kaiming_normal_(layer.weight)
+    for layer in (*queries_and_keys, *others):
+        nn.init.zeros_(layer.bias)
+
+
 class NonLocalBlock(nn.Module):
     """Self-attention over all positions of one feature map, with a residual connection.
 
@@ -71,9 +85,7 @@ class NonLocalBlock(nn.Module):
         self.norm = restoring_norm(channels, dims)
         self.pool = pool
         self.scale = inner**-0.5 if scale else 1.0
-        for layer in (self.theta, self.phi, self.g, self.out):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        start_even(queries_and_keys=(self.theta, self.phi), others=(self.g, self.out))
 
     def forward(self, x: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         q, k, v = self.theta(x), self.phi(x), self.g(x)

@@ -90,8 +90,31 @@ def test_the_first_iteration_starts_with_the_flow_branch_alone(tiny):
         assert all(block.is_identity() for s in ("rgb", "flow") for block in network.blocks[s].values())
         ours = {n for n, _ in network.named_parameters() if n.split(".")[1] == "rgb"}
         assert trained(network) == ours
-    rgb = {n: v for n, v in under("streams.rgb.", tiny["cma-1"]).items() if n.endswith("conv1.weight")}
-    assert not equal(rgb, {n: under("backbone.", tiny["rgb"])[n] for n in rgb})
+
+
+WARM = {"rgb-nl": "rgb", "flow-nl": "flow", "cma-1": "rgb", "cma-1-nl": "rgb", "cma-1-circular": "rgb-circular"}
+
+
+@pytest.mark.parametrize("name", WARM)
+def test_a_warm_start_takes_over_all_but_the_blocks(tiny, name):
+    """The stream alone, blocks at identity: the scores are those of the stream."""
+    warm, stream = tiny[WARM[name]], VARIANTS[name].stream
+    clip = {"rgb": torch.randn(2, 3, 1, 44, 44), "flow": torch.randn(2, 10, 1, 44, 44)}
+    with torch.no_grad():
+        torch.testing.assert_close(tiny[name].eval()(clip)[stream], warm.eval()(clip)[stream])
+    prefix = "backbone." if VARIANTS[name].kind == "single" else f"streams.{stream}."
+    ours, theirs = under(prefix, tiny[name]), under("backbone.", warm)
+    assert equal({n: ours[n] for n in theirs}, theirs)
+
+
+def test_only_profiles_without_imagenet_weights_start_warm(tmp_path):
+    assert {name for name, profile in PROFILES.items() if not profile.warm_start} == {"paper"}
+    for name, expected in (("cma-1", {"flow", "rgb"}), ("rgb-nl", {"rgb"}), ("rgb", set())):
+        assert set(of(tmp_path, PROFILE="cpu").job(name).after) == expected
+        assert set(of(tmp_path, PROFILE="cpu", PRETRAINED=True).job(name).after) == expected - {"rgb"}
+    cold = networks(replace(CPU, **SMALL, warm_start=False), ("rgb", "flow", "cma-1"))
+    key = "layer2.0.conv1.weight"
+    assert not torch.equal(under("streams.rgb.", cold["cma-1"])[key], under("backbone.", cold["rgb"])[key])
 
 
 @pytest.mark.parametrize(("name", "before", "stream"), [("cma-2", "cma-1", "flow"), ("cma-3", "cma-2", "rgb")])

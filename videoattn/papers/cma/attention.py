@@ -12,12 +12,13 @@ Axes: b batch, c channels of x, d = d_k inner width, i query position in x, j ke
 
 Departures: eq. (3) is printed with sqrt(d_k) under the whole exponential, where (4) would cancel it; this is the form
 that agrees with (1). At odd sizes the max-pool before k and v keeps the last row and column, so that a 1 x 1 map works.
+q and k start smaller than by He's scheme, see `start_even`.
 """
 
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
-from videoattn.layers.non_local import CONVOLUTIONS, attend, check_block, restoring_norm, spatial_max_pool
+from videoattn.layers.non_local import CONVOLUTIONS, attend, check_block, restoring_norm, spatial_max_pool, start_even
 
 
 class CMABlock(nn.Module):
@@ -63,9 +64,7 @@ class CMABlock(nn.Module):
         self.pool = pool
         self.dims = dims
         self.scale = inner**-0.5
-        for layer in (self.q, self.k, self.v, self.out):  # section 4.1: "the same scheme in [9]"
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        start_even(queries_and_keys=(self.q, self.k), others=(self.v, self.out))
 
     def forward(self, x: Tensor, y: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         self._check(x, y)

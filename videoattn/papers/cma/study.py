@@ -15,6 +15,7 @@ from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
 from videoattn.data.snippets import Snippets
 from videoattn.data.two_stream import TwoStreamData
+from videoattn.layers.non_local import NonLocalBlock
 from videoattn.locations import cache_root
 from videoattn.papers.cma import inspection
 from videoattn.papers.cma.comparison import ROWS
@@ -57,7 +58,7 @@ def study(parameters: Parameters) -> Study:
         paper="cma",
         parameters=parameters,
         plan=plan,
-        jobs=tuple(_job(name, profile) for name in names),
+        jobs=tuple(_job(name, profile, parameters.pretrained) for name in names),
         rows=tuple(row for row in ROWS if {part[0] for part in row.parts} <= set(names)),
         seeds=seeds,
         build=lambda job, weights: build(
@@ -97,10 +98,13 @@ def build(
         weights: state of an earlier job's network, by the job's name.
     """
     dims = 3 if variant.kind.startswith("p3d") else 2
+    warm = _warm(variant, profile, pretrained)
     if variant.kind in ("single", "p3d-single"):
         network = SingleStream(
             _backbone(variant, profile, variant.stream, classes, pretrained), stream=variant.stream, dims=dims
         )
+        if warm:
+            _load_all_but_blocks(network, weights(warm))
         if variant.transfer:
             _load_all_but_last(network, weights(variant.after[0]))
             network.train_last_layer()
@@ -116,6 +120,8 @@ def build(
             network.streams[s].load_state_dict(_branch(weights(name)))
         network.train_behind(variant.stream)
     elif variant.first:
+        if warm:
+            _load_all_but_blocks(network.streams[variant.stream], _branch(weights(warm)))
         network.streams["flow"].load_state_dict(_branch(weights(variant.after[0])))
         network.train_only(variant.stream)
     else:
@@ -160,10 +166,28 @@ def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
     network.load_state_dict(network.state_dict() | kept)
 
 
-def _job(name: str, profile: Profile) -> Job:
+def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Take over the weights of a network without blocks; the blocks stay as they are initialised."""
+    blocks = tuple(name for name, module in network.named_modules() if isinstance(module, NonLocalBlock))
+    own = {name: value for name, value in network.state_dict().items() if name.startswith(blocks)}
+    network.load_state_dict(state | own)
+
+
+def _warm(variant: Variant, profile: Profile, pretrained: bool) -> str | None:
+    """The job whose weights stand in for ImageNet's, where they do."""
+    return variant.warm if profile.warm_start and not pretrained else None
+
+
+def _job(name: str, profile: Profile, pretrained: bool) -> Job:
     variant = VARIANTS[name]
-    recipe = profile.transfer if variant.transfer else profile.recipe
-    return Job(name, recipe, variant.stream, after=variant.after)
+    if variant.transfer:
+        recipe = profile.transfer
+    elif variant.kind.endswith("single") and not variant.non_local:
+        recipe = {"rgb": profile.rgb_recipe, "flow": profile.flow_recipe}[variant.stream]
+    else:
+        recipe = profile.recipe
+    warm = _warm(variant, profile, pretrained)
+    return Job(name, recipe, variant.stream, after=(*variant.after, *([warm] if warm else ())))
 
 
 def _user_lists(parameters: Parameters) -> Lists:
