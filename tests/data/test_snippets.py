@@ -25,6 +25,9 @@ SETTINGS = {
     "ten": replace(SEGMENTS, test_crops=10),
     "dense": SnippetSettings(layout="dense", length=4, segments=1, test_segments=1, size=SIZE, test_crops=1),
 }
+for name, length in (("whole", FRAMES - 1), ("part", FRAMES - 2)):
+    SETTINGS[name] = SnippetSettings(length=length, segments=1, test_segments=1, size=SIZE, scales=(1.0,), flip=0.0)
+    SETTINGS[f"{name} drawn"] = replace(SETTINGS[name], scales=(1.0, 1.0))  # the same crops, by another way
 BOTH = ("rgb", "flow")
 
 
@@ -132,6 +135,19 @@ def test_what_is_kept_is_what_is_read_and_views_share_one_budget(data):
     assert len(read._kept.images) == budget // frame
     read._kept.left = 0
     assert same(read.view(seed=0, streams=BOTH)[1][0], first)
+
+
+@pytest.mark.parametrize("streams", [BOTH, ("rgb",), ("flow",)])
+@pytest.mark.parametrize("name", ["whole", "part"])
+def test_a_clip_in_which_nothing_is_left_to_chance_is_kept_ready(data, name, streams):
+    clips, drawn = (data.train(use, seed=3, streams=streams) for use in (name, f"{name} drawn"))
+    first = [clips[0, i][0] for i in range(8)]
+    for epoch in (0, 1):
+        for i in range(8):
+            assert same(clips[epoch, i][0], drawn[epoch, i][0])
+            assert clips[epoch, i][1] == drawn[epoch, i][1]
+    ready = all(clips[1, i][0][s] is first[i][s] for i in range(8) for s in streams)
+    assert ready is (name == "whole")
 
 
 def test_a_video_that_cannot_be_read_is_named_and_counted(root, cache, tmp_path):

@@ -99,6 +99,10 @@ class Snippets(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
+        label = self.videos.samples[index].label
+        whole = self._whole(index) if self.train else None
+        if whole is not None:
+            return whole, label
         rng = np.random.default_rng((self.seed, epoch, index)) if self.train else None
         clip = self.snippets(index, rng)
         height, width = next(iter(clip.values())).shape[-2:]
@@ -113,7 +117,26 @@ class Snippets(Dataset):
             clip = {stream: maps[None] for stream, maps in augment.centre_crop(clip, size).items()}
         if "rgb" in clip:
             clip["rgb"] = augment.normalise(clip["rgb"])
-        return clip, self.videos.samples[index].label
+        return clip, label
+
+    def _whole(self, index: int) -> dict[str, Tensor] | None:
+        """The training clip of a video in which nothing is left to chance, kept ready; None for all others."""
+        settings = self.settings
+        if settings.segments != 1 or settings.scales != (1.0,) or settings.flip:
+            return None
+        kept = {stream: self._kept.images.get((f"whole {stream}", index, 0)) for stream in self.streams}
+        if all(maps is not None for maps in kept.values()):
+            return kept
+        if self._count(index) != settings.length:
+            return None
+        clip = self.snippets(index)
+        if any(maps.shape[-2:] != (settings.size, settings.size) for maps in clip.values()):
+            return None
+        if "rgb" in clip:
+            clip["rgb"] = augment.normalise(clip["rgb"])
+        for stream, maps in clip.items():
+            self._kept.keep((f"whole {stream}", index, 0), maps)
+        return clip
 
     def snippets(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Tensor]:
         """The snippets of one video before cropping: rgb uint8 (3, T, H, W), flow float32 (C, T, H, W)."""
