@@ -129,11 +129,11 @@ def test_non_local_blocks_stand_in_the_trained_branch_only(tiny):
         return sum(isinstance(m, NonLocalBlock) for m in module.modules())
 
     assert {name: number(network) for name, network in tiny.items() if number(network)} == {
-        "rgb-nl": 4,
-        "flow-nl": 4,
-        "cma-1-nl": 4,
+        "rgb-nl": 5,
+        "flow-nl": 5,
+        "cma-1-nl": 5,
     }
-    assert number(tiny["cma-1-nl"].streams["rgb"]) == 4
+    assert number(tiny["cma-1-nl"].streams["rgb"]) == 5
 
 
 def test_circular_padding_is_everywhere(tiny):

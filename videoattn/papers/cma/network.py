@@ -24,9 +24,9 @@ from videoattn.papers.cma.attention import CMABlock
 STREAMS = ("rgb", "flow")
 
 
-def every_other_block(backbone: nn.Module) -> tuple[str, ...]:
-    """Module paths of every other block of stages 3 and 4: five in ResNet-50, after 3_1, 3_3, 4_1, 4_3 and 4_5."""
-    return tuple(f"layer{s}.{i}" for s in (2, 3) for i in range(0, len(backbone.get_submodule(f"layer{s}")), 2))
+def every_other_block(backbone: nn.Module, stages: Sequence[int] = (2, 3)) -> tuple[str, ...]:
+    """Module paths of every other block of some stages; of 2 and 3 five in ResNet-50: 3_1, 3_3, 4_1, 4_3 and 4_5."""
+    return tuple(f"layer{s}.{i}" for s in stages for i in range(0, len(backbone.get_submodule(f"layer{s}")), 2))
 
 
 def width(backbone: nn.Module, position: str) -> int:

@@ -19,6 +19,7 @@ class Profile:
     Args:
         jobs: names from `VARIANTS`.
         backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
+        stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
         warm_start: without ImageNet weights 2D branches with blocks start from `Variant.warm`.
@@ -35,6 +36,7 @@ class Profile:
     channels: tuple[int, ...] | None
     stem_width: int | None
     layers: tuple[int, ...] | None
+    stages: tuple[int, ...]
     p3d_layers: tuple[int, ...]
     p3d_width: int
     dropout: float
@@ -105,6 +107,7 @@ PAPER = Profile(
     channels=None,
     stem_width=None,
     layers=None,
+    stages=(2, 3),  # section 4.1: res3 and res4
     p3d_layers=(3, 8, 36, 3),  # section 5.6: ResNet-152
     p3d_width=64,
     dropout=0.7,  # section 4.4
@@ -125,15 +128,16 @@ PAPER = Profile(
 # A probe clip is one snippet and shows its objects at the size that the network sees: one segment, no crops.
 # No flips either: the probe draws every mirror image of a scene as often as the scene.
 ONE_VIEW = SnippetSettings(segments=1, test_segments=1, size=44, scales=(1.0,), flip=0.0, test_crops=1)
-QUICK = Recipe(epochs=9, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 CPU = replace(
     PAPER,
-    jobs=("rgb", "flow", "rgb-nl", "cma-1"),
+    jobs=("rgb", "flow", "cma-1", "rgb-nl"),
     seeds=3,
     backbone="resnet18",
     channels=(32, 48, 64, 128),
     stem_width=8,
     layers=(1, 1, 1, 1),
+    stages=(1, 2, 3),  # a finer grid too: of 44 pixels 11 x 11, 6 x 6 and 3 x 3 places
     p3d_layers=(1, 1, 1, 1),
     p3d_width=8,
     dropout=0.0,
@@ -146,7 +150,7 @@ CPU = replace(
     dense=replace(ONE_VIEW, layout="dense"),
     short_side=44,
     flow="dis",
-    probe=BindingProbe(train=4000, test=500, classes=4, size=44, object_size=11.0, radius=3.0),
+    probe=BindingProbe(train=3600, test=500, classes=4, size=44, object_size=11.0, radius=3.0),
     workers=0,
     test_batch=64,
     lanes=0,
@@ -177,13 +181,24 @@ PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
 VIDEO_VIEW = SnippetSettings(segments=3, test_segments=5, size=112, test_crops=1)
 VIDEOS = {
-    "check": {"snippets": replace(VIDEO_VIEW, segments=1, test_segments=1, size=56), "short_side": 64},
-    "cpu": {"snippets": VIDEO_VIEW, "short_side": 128, "rgb_recipe": CPU.recipe, "flow_recipe": CPU.recipe},
+    "check": {
+        "snippets": replace(VIDEO_VIEW, segments=1, test_segments=1, size=56),
+        "short_side": 64,
+        "stages": PAPER.stages,
+    },
+    "cpu": {
+        "snippets": VIDEO_VIEW,
+        "short_side": 128,
+        "rgb_recipe": CPU.recipe,
+        "flow_recipe": CPU.recipe,
+        "stages": PAPER.stages,
+    },
     "gpu": {
         "snippets": PAPER.snippets,
         "short_side": PAPER.short_side,
         "rgb_recipe": GPU.recipe,
         "flow_recipe": GPU.recipe,
+        "stages": PAPER.stages,
         "test_batch": PAPER.test_batch,
         "workers": 8,
     },

@@ -110,7 +110,11 @@ def build(
             network.train_last_layer()
         return network
     branches = {s: _backbone(variant, profile, s, classes, pretrained) for s in ("rgb", "flow")}
-    positions = (f"layer3.{len(branches['rgb'].layer3) - 1}",) if dims == 3 else every_other_block(branches["rgb"])
+    positions = (
+        (f"layer3.{len(branches['rgb'].layer3) - 1}",)
+        if dims == 3
+        else every_other_block(branches["rgb"], profile.stages)
+    )
     network = CMANetwork(**branches, positions=positions, dims=dims)
     if variant.transfer:
         _load_all_but_last(network, weights(variant.after[0]))
@@ -151,7 +155,7 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
         padding=variant.padding,
     )
     if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other
-        add_non_local(backbone, every_other_block(backbone))
+        add_non_local(backbone, every_other_block(backbone, profile.stages))
     return backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs, more under tensor cores
 
 
