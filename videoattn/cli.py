@@ -128,7 +128,10 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    importlib.import_module(f"videoattn.papers.{check_paper(options.paper)}.bench").main_bench(options)
+    bench = importlib.import_module(f"videoattn.papers.{check_paper(options.paper)}.bench")
+    from videoattn.reporting.speed import main_bench
+
+    main_bench(bench.rows)
 
 
 def _data(options: argparse.Namespace) -> None:

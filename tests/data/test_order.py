@@ -134,8 +134,8 @@ def test_objects_stay_in_the_frame_and_frames_in_the_pair(frames, size, share, t
 @pytest.mark.parametrize(
     ("dials", "message"),
     [
-        ({"train": 13}, "train=13: a pair for each level takes an even number from 12 on"),
-        ({"test": 10}, "test=10"),
+        ({"train": 13}, "train=13: expected an even number, since clips come in pairs"),
+        ({"test": 10}, "test=10: at least 12 clips, a pair for each level"),
         ({"frames": 6}, "frames=6: an even number from 8 on"),
         ({"frames": 9}, "frames=9"),
         ({"frames": 8.0}, "frames=8.0: expected a whole number"),

@@ -224,8 +224,8 @@ def test_the_same_dials_give_the_same_bytes(tmp_path):
     [
         ({"train": 5}, "train=5: at least 6 clips"),
         ({"test": 1, "distances": (1,)}, "test=1: at least 2"),
-        ({"train": "2000"}, "train='2000': expected whole numbers"),
-        ({"cell": 8.0}, "cell=8.0: expected whole numbers"),
+        ({"train": "2000"}, "train='2000': expected a whole number"),
+        ({"cell": 8.0}, "cell=8.0: expected a whole number"),
         ({"distances": (1, 2.5)}, r"distances=\(1, 2.5\): expected whole numbers"),
         ({"distances": 1}, "distances=1"),
         ({"distances": ()}, r"distances=\(\)"),

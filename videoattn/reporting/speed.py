@@ -92,6 +92,15 @@ def measure(
     ]
 
 
+def main_bench(rows: Callable[[torch.device], Mapping[str, Sequence[Speed]]]) -> None:
+    """Print a paper's tables, by title, as its `bench.rows` measures them on this machine."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(machine(device))
+    print("ms: median ± half the distance between the quartiles; memory: beyond weights, their gradients and inputs")
+    for title, measured in rows(device).items():
+        print(f"\n{title}\n\n{as_markdown(measured)}", flush=True)
+
+
 def peak_memory(run: Callable[[], object], device: torch.device) -> int:
     """Most bytes of tensors and work space that PyTorch holds at one moment of `run`, beyond those held before it."""
     if device.type == "cuda":

@@ -14,18 +14,16 @@ With texture as the class flow is not quite blind: the errors of a flow algorith
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, PATTERN_NAMES, PATTERNS, ground, paint, to_rgb
-from videoattn.data.probes.store import generate
+from videoattn.data.probes.dials import Dials
 from videoattn.errors import InputError
 
-SUBSETS = ("train", "test")
 GAP = 1.0  # pixels between the boxes of two paths, and between a box and the border
 TRIES = 20_000  # placements tried before the dials are called impossible
 
@@ -44,7 +42,7 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BindingProbe:
+class BindingProbe(Dials):
     """The dials; the same dials give the same files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. objects: shown at once, each of another one
@@ -76,10 +74,7 @@ class BindingProbe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type is int and (not isinstance(value, int) or isinstance(value, bool)):
-                raise InputError(f"{field.name}={value!r}: expected a whole number")
+        self._check_whole()
         if self.feature not in ("colour", "texture"):
             raise InputError(f'feature={self.feature!r}: "colour" and "texture" are possible')
         if self.shape not in ("square", "disc"):
@@ -91,15 +86,11 @@ class BindingProbe:
             raise InputError(f"classes={self.classes}: with palette {self.palette} 2 to {most} are possible")
         if not 2 <= self.objects <= self.classes:
             raise InputError(f"objects={self.objects}: 2 to {self.classes} are possible, all of different classes")
-        for subset, count in self.counts.items():
-            if count < self.classes:
-                raise InputError(f"{subset}={count}: at least one clip for each of the {self.classes} classes")
+        self._check_counts(self.classes, "one for each class")
         if self.size < 16 or self.size % 2:
             raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
         if self.frames < 2:
             raise InputError(f"frames={self.frames}: motion takes 2 at least")
-        if self.seed < 0:
-            raise InputError(f"seed={self.seed}: expected 0 or more")
         if self.object_size < 2 * BLOCKS:
             raise InputError(f"object_size={self.object_size}: expected {2 * BLOCKS} or more, to show its blocks")
         if self.radius <= 0:
@@ -113,11 +104,6 @@ class BindingProbe:
                 f"objects={self.objects} of object_size={self.object_size} on paths of radius={self.radius} do not "
                 f"find place in frames of size={self.size}: take fewer or smaller ones, or a larger frame"
             )
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Clips in each subset."""
-        return {"train": self.train, "test": self.test}
 
     @property
     def class_kinds(self) -> tuple[int, ...]:
@@ -139,10 +125,6 @@ class BindingProbe:
         other = "disc" if self.shape == "square" else "square"
         return replace(self, palette=1 - self.palette, shape=other, seed=self.seed + 1)
 
-    def generate(self, root: Path, *, workers: int | None = None, progress: bool = True) -> Path:
-        """Write the clips under `root` unless they are there; return their folder. See `store.generate`."""
-        return generate(self, root, workers=workers, progress=progress)
-
     def _placements(self, rng: np.random.Generator, tries: int) -> np.ndarray:
         """(n, objects, 2) centres of paths, n <= tries: uniform in the frame, kept where no two boxes meet."""
         box = self.object_size + 2 * self.radius + GAP
@@ -160,9 +142,6 @@ class BindingProbe:
         turn = rng.choice((-1, 1)) * 2 * math.asin(step / (2 * self.radius))
         angle = rng.uniform(0, 2 * math.pi) + turn * np.arange(self.frames)
         return self.radius * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
-
-    def _rng(self, subset: str, number: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, SUBSETS.index(subset), number])
 
     def scene(self, subset: str, number: int) -> Scene:
         """What clip `number` of "train" or "test" shows."""

@@ -18,17 +18,15 @@ confused. In the words of the first class of each level:
 Place, pattern, background, times and, in the last level, the side are drawn independently of the class.
 """
 
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.store import generate
+from videoattn.data.probes.dials import Dials
 from videoattn.errors import InputError
 
-SUBSETS = ("train", "test")
 LEVELS = {  # level: its two classes, the first of a pair and the second
     "direction": ("right", "left"),
     "return": ("right", "left"),
@@ -54,7 +52,7 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderProbe:
+class OrderProbe(Dials):
     """The dials; the same dials give the same files. Lengths are in pixels.
 
     train, test: clips of each subset, in pairs, levels balanced to within a pair. frames: of a clip, an even number
@@ -79,19 +77,15 @@ class OrderProbe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type is int and (not isinstance(value, int) or isinstance(value, bool)):
-                raise InputError(f"{field.name}={value!r}: expected a whole number")
+        self._check_whole()
         if not isinstance(self.levels, tuple) or not self.levels or not {*self.levels} <= {*LEVELS}:
             raise InputError(f"levels={self.levels!r}: a tuple of {', '.join(LEVELS)} is expected")
         if len({*self.levels}) < len(self.levels):
             raise InputError(f"levels={self.levels}: each may be given once")
+        self._check_counts(2 * len(self.levels), "a pair for each level")
         for subset, count in self.counts.items():
-            if count < 2 * len(self.levels) or count % 2:
-                raise InputError(
-                    f"{subset}={count}: a pair for each level takes an even number from {2 * len(self.levels)} on"
-                )
+            if count % 2:
+                raise InputError(f"{subset}={count}: expected an even number, since clips come in pairs")
         if self.frames < 8 or self.frames % 2:
             raise InputError(f"frames={self.frames}: an even number from 8 on is expected")
         if self.size < 16 or self.size % 2:
@@ -108,29 +102,15 @@ class OrderProbe:
                 f"size={self.size}: objects of object_size={self.object_size} on a way of travel={self.travel} take "
                 f"{wide:g} pixels"
             )
-        if self.seed < 0:
-            raise InputError(f"seed={self.seed}: expected 0 or more")
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Clips in each subset."""
-        return {"train": self.train, "test": self.test}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the classes, sorted: "direction-left", "direction-right", ..."""
         return tuple(sorted(f"{level}-{name}" for level in self.levels for name in LEVELS[level]))
 
-    def generate(self, root: Path, *, workers: int | None = None, progress: bool = True) -> Path:
-        """Write the clips under `root` unless they are there; return their folder. See `store.generate`."""
-        return generate(self, root, workers=workers, progress=progress)
-
-    def _rng(self, subset: str, number: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, SUBSETS.index(subset), number // 2])  # one for both clips of a pair
-
     def scene(self, subset: str, number: int) -> Scene:
         """What clip `number` of "train" or "test" shows; 2 k and 2 k + 1 are a pair."""
-        return self._scene(self._rng(subset, number), number)
+        return self._scene(self._rng(subset, number // 2), number)  # both clips of a pair draw the same
 
     def _scene(self, rng: np.random.Generator, number: int) -> Scene:
         level = self.levels[number // 2 % len(self.levels)]
@@ -179,7 +159,7 @@ class OrderProbe:
 
     def clip(self, subset: str, number: int) -> tuple[np.ndarray, int, dict[str, Any]]:
         """Clip `number` of "train" or "test": frames (T, H, W, 3) uint8, its label, and the truth that is stored."""
-        rng = self._rng(subset, number)
+        rng = self._rng(subset, number // 2)
         scene = self._scene(rng, number)
         truth = {"level": scene.level, "pair": number // 2, "order": scene.order.tolist()}
         frames = np.zeros((self.frames, self.size, self.size, 3))

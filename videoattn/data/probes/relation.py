@@ -15,17 +15,15 @@ right in up to `alone` of them, between 5/8 and 3/4, where its numbers depend on
 depend on the place too.
 """
 
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.store import generate
+from videoattn.data.probes.dials import Dials
 from videoattn.errors import InputError
 
-SUBSETS = ("train", "test")
 SMALLEST = 16  # pixels: the side of a frame, for H.264
 MARGIN = 1  # pixels between a marker and the sides of its cell
 
@@ -42,7 +40,7 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelationProbe:
+class RelationProbe(Dials):
     """The dials; the same dials give the same files.
 
     train, test: clips of each subset; classes and distances are balanced to within one clip. frames: of a clip, and
@@ -66,11 +64,7 @@ class RelationProbe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            for number in value if isinstance(value, tuple) else (value,):
-                if not isinstance(number, int) or isinstance(number, bool):
-                    raise InputError(f"{field.name}={value!r}: expected whole numbers")
+        self._check_whole()
         for name in ("frames", "rows", "columns"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: expected 1 or more")
@@ -92,18 +86,7 @@ class RelationProbe:
             )
         if len({*self.distances}) < len(self.distances):
             raise InputError(f"distances={self.distances}: each may be given once")
-        for subset, count in self.counts.items():
-            if count < 2 * len(self.distances):
-                raise InputError(
-                    f"{subset}={count}: at least {2 * len(self.distances)} clips, one for each class and distance"
-                )
-        if self.seed < 0:
-            raise InputError(f"seed={self.seed}: expected 0 or more")
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Clips in each subset."""
-        return {"train": self.train, "test": self.test}
+        self._check_counts(2 * len(self.distances), "one for each class and distance")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -144,13 +127,6 @@ class RelationProbe:
     def _axes(self) -> tuple[int, ...]:
         """Those along which cells can differ."""
         return tuple(axis for axis, length in enumerate(self.grid) if length > 1)
-
-    def generate(self, root: Path, *, workers: int | None = None, progress: bool = True) -> Path:
-        """Write the clips under `root` unless they are there; return their folder. See `store.generate`."""
-        return generate(self, root, workers=workers, progress=progress)
-
-    def _rng(self, subset: str, number: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, SUBSETS.index(subset), number])
 
     def scene(self, subset: str, number: int) -> Scene:
         """What clip `number` of "train" or "test" shows."""

@@ -1,6 +1,5 @@
 """How fast the blocks and networks of cross-modality attention are on this machine."""
 
-import argparse
 import functools
 
 import torch
@@ -9,20 +8,11 @@ from videoattn.backbones.resnet import resnet
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, every_other_block
-from videoattn.reporting.speed import Speed, as_markdown, machine, measure
+from videoattn.reporting.speed import Speed, measure
 
 MAPS = {"res3": (512, 28, 28), "res4": (1024, 14, 14)}  # channels, height and width behind the stages, section 4.1
 BATCH = {"cpu": {"blocks": 1, "networks": 1}, "cuda": {"blocks": 64, "networks": 16}}
 CLASSES = 400  # Kinetics
-
-
-def main_bench(options: argparse.Namespace) -> None:
-    """Print what the blocks and networks of `options.paper` cost here."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(machine(device))
-    print("ms: median ± half the distance between the quartiles; memory: beyond weights, their gradients and inputs")
-    for title, measured in rows(device).items():
-        print(f"\n{title}\n\n{as_markdown(measured)}", flush=True)
 
 
 def rows(device: torch.device, *, seconds: float = 0.2) -> dict[str, list[Speed]]:

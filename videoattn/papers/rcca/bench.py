@@ -1,6 +1,5 @@
 """How fast recurrent criss-cross attention and networks with it are on this machine."""
 
-import argparse
 import functools
 from dataclasses import replace
 
@@ -10,22 +9,13 @@ from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.recipe import PROFILES, VARIANTS
 from videoattn.papers.rcca.study import build
-from videoattn.reporting.speed import Speed, as_markdown, machine, measure
+from videoattn.reporting.speed import Speed, measure
 
 MAPS = {"conv3": (512, 8, 28, 28), "conv4": (1024, 8, 14, 14)}  # C, T, H, W behind the stages of TSM, section 4.1
 BATCH = {"cpu": {"blocks": 1, "networks": 1}, "cuda": {"blocks": 16, "networks": 16}}
 CLASSES = 400  # Kinetics
 FRAMES = PROFILES["paper"].uniform.frames
 PLACE = "conv3_3"  # section 4.4
-
-
-def main_bench(options: argparse.Namespace) -> None:
-    """Print what the modules and networks of `options.paper` cost here."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(machine(device))
-    print("ms: median ± half the distance between the quartiles; memory: beyond weights, their gradients and inputs")
-    for title, measured in rows(device).items():
-        print(f"\n{title}\n\n{as_markdown(measured)}", flush=True)
 
 
 def rows(device: torch.device, *, seconds: float = 0.2) -> dict[str, list[Speed]]:
