@@ -90,7 +90,7 @@ def attention_figure(
         arrows: how many of the strongest keys are pointed at.
     """
     height, width = frame.shape[:2]
-    figure, axes = plt.subplots(1, 3, figsize=(7.5, 2.7))
+    figure, axes = plt.subplots(1, 3, figsize=(7.5, 2.9), layout="constrained")
     for ax, image, name in zip(axes, (frame, flow, frame), ("frame and query", "flow", "attention"), strict=True):
         ax.imshow(image, extent=(0, width, height, 0))
         ax.set(xticks=[], yticks=[])
@@ -114,7 +114,6 @@ def attention_figure(
         }
         axes[2].annotate("", xy=end, xytext=at, arrowprops=arrow)
     figure.suptitle(title, fontsize=10)
-    figure.tight_layout(pad=0.4)
     return figure
 
 
