@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from weights import noise, randomise
 
 from videoattn.errors import InputError
 from videoattn.layers.gates import CBAM3D, GE3DDW, GE3DG, S3DG, SE3D, bottleneck
@@ -21,21 +22,6 @@ GATES = {
     "CBAM3D-377": lambda: CBAM3D(C, kernel=(3, 7, 7), reduction=2),
 }
 LOCAL_IN_TIME = {"GE3D-DW333", "CBAM3D-377"}
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def spread(module: nn.Module) -> nn.Module:
-    """The module in double precision and evaluation mode, with random weights and batch-norm statistics."""
-    generator = torch.Generator().manual_seed(1)
-    module = module.double().eval()
-    for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            random = torch.rand(value.shape, generator=generator, dtype=value.dtype)
-            value.copy_(random + 0.5 if name.endswith("running_var") else random - 0.4)
-    return module
 
 
 def sigmoid(value: float) -> float:
@@ -117,14 +103,14 @@ def pairs(layers: nn.Sequential) -> list[tuple[nn.Module, nn.Module]]:
 @pytest.mark.parametrize("name", GATES)
 @pytest.mark.parametrize("shape", [(2, C, 3, 5, 4), (1, C, 1, 1, 1)])
 def test_values_by_loops(name, shape):
-    gate, x = spread(GATES[name]()), noise(*shape)
+    gate, x = randomise(GATES[name]()), noise(*shape)
     expected = torch.stack([by_loops(name, gate, clip) for clip in x])
     torch.testing.assert_close(gate(x), expected, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", GATES)
 def test_only_kernels_along_time_notice_the_order_of_the_frames(name):
-    gate, x = spread(GATES[name]()), noise(2, C, 5, 6, 6)
+    gate, x = randomise(GATES[name]()), noise(2, C, 5, 6, 6)
     order = torch.tensor([3, 1, 4, 0, 2])
     moved = gate(x[:, :, order])
     same = torch.allclose(moved, gate(x)[:, :, order], rtol=1e-10, atol=1e-12)
@@ -133,7 +119,7 @@ def test_only_kernels_along_time_notice_the_order_of_the_frames(name):
 
 @pytest.mark.parametrize("name", GATES)
 def test_gradients(name):
-    gate, x = spread(GATES[name]()).train(), noise(2, C, 2, 3, 3).requires_grad_()
+    gate, x = randomise(GATES[name]()).train(), noise(2, C, 2, 3, 3).requires_grad_()
     assert torch.autograd.gradcheck(gate, (x,), eps=1e-6, atol=1e-5)
 
 

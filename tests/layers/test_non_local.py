@@ -121,3 +121,12 @@ def test_impossible_sizes_are_refused(sizes, says):
         check_block(*sizes)
     with pytest.raises(InputError, match=says):
         NonLocalBlock(channels=sizes[0], inner=sizes[1], dims=sizes[2])
+
+
+def test_attention_starts_nearly_even():
+    """Queries and keys have a sixth of He's variance, and no bias shifts them; the rest has all of it."""
+    torch.manual_seed(0)
+    block = NonLocalBlock(channels=256)
+    for layer, variance in ((block.theta, 1 / 3), (block.phi, 1 / 3), (block.g, 2.0), (block.out, 2.0)):
+        assert layer.weight.var().item() * layer.in_channels == pytest.approx(variance, rel=0.05)
+        assert not layer.bias.any()

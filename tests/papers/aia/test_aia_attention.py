@@ -8,25 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from weights import noise, randomise
 
 from videoattn.errors import InputError
 from videoattn.papers.aia.attention import AXES, NAMES, Context, In, Sum, Unit, aia
 from videoattn.reporting.cost import parameters
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def spread(module: nn.Module, seed: int = 1) -> nn.Module:
-    """The module in double precision and evaluation mode, with random weights and batch-norm statistics."""
-    generator = torch.Generator().manual_seed(seed)
-    module = module.double().eval()
-    for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            random = torch.rand(value.shape, generator=generator, dtype=value.dtype)
-            value.copy_(random + 0.5 if name.endswith("running_var") else random - 0.4)
-    return module
 
 
 def context_by_loops(context: Context, x: Tensor) -> Tensor:
@@ -79,7 +65,7 @@ def by_loops(module: nn.Module, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_module_by_loops(name):
-    module, x = spread(aia(name)), noise(2, 3, 4, 3, 2)
+    module, x = randomise(aia(name)), noise(2, 3, 4, 3, 2)
     expected = torch.stack([by_loops(module, clip) for clip in x])
     torch.testing.assert_close(module(x), expected, rtol=1e-12, atol=1e-13)
 
@@ -91,7 +77,7 @@ def test_every_module_by_loops(name):
     kernel=st.tuples(*(st.sampled_from((1, 3)) for _ in range(3))),
 )
 def test_any_shape_axis_and_kernel_by_loops(sizes, axis, kernel):
-    context, x = spread(Context(axis, kernel)), noise(1, *sizes)
+    context, x = randomise(Context(axis, kernel)), noise(1, *sizes)
     expected = [1, *sizes]
     expected[AXES[axis]] = 1
     found = context(x)
@@ -110,7 +96,7 @@ def test_parameters_are_those_of_the_paper():
 
 def test_the_host_gates_x_and_not_what_the_inner_unit_made_of_it():
     x = noise(2, 3, 4, 3, 2)
-    inside, behind = spread(aia("CinST")), spread(aia("C->ST"))
+    inside, behind = randomise(aia("CinST")), randomise(aia("C->ST"))
     torch.testing.assert_close(behind(x), inside(x) * inside.inner.mask(x))  # the same weights, by their seed
     inside.inner.contexts["C"].norm.weight.data.zero_()
     inside.inner.contexts["C"].norm.bias.data.fill_(40.0)  # all gates of the inner unit are 1
@@ -119,11 +105,11 @@ def test_the_host_gates_x_and_not_what_the_inner_unit_made_of_it():
 
 def test_names_as_the_paper_writes_them_and_beyond():
     x = noise(1, 2, 3, 4, 5)
-    torch.testing.assert_close(spread(aia("CinST → STinC"))(x), spread(aia("CinST->STinC"))(x))
-    deep = spread(aia("C in ST in C"))
+    torch.testing.assert_close(randomise(aia("CinST → STinC"))(x), randomise(aia("CinST->STinC"))(x))
+    deep = randomise(aia("C in ST in C"))
     torch.testing.assert_close(deep(x), deep.host.mask(deep.inner(x)) * x)
     assert isinstance(deep.inner, In)
-    three = spread(aia("C+ST+STinC"))
+    three = randomise(aia("C+ST+STinC"))
     torch.testing.assert_close(three(x), sum(part(x) for part in three.parts) / 3)
     mixed = aia("C+ST->C")
     assert isinstance(mixed, nn.Sequential)
@@ -146,7 +132,7 @@ def test_wrong_input_is_refused():
 
 
 def test_gradients():
-    module = spread(aia("CinST->STinC")).train()
+    module = randomise(aia("CinST->STinC")).train()
     x = noise(2, 2, 3, 2, 2).requires_grad_()
     assert torch.autograd.gradcheck(module, (x,), eps=1e-6, atol=1e-5)
     module(x).sum().backward()

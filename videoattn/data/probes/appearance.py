@@ -32,12 +32,6 @@ def to_rgb(ycc: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(255 * rgb), 0, 255).astype(np.uint8)
 
 
-def swatch(hue: int) -> tuple[float, float, float]:
-    """The RGB of a hue at mean luma, each in [0, 1], for figures."""
-    red, green, blue = to_rgb(np.array([LUMA, *chroma(hue)])) / 255
-    return float(red), float(green), float(blue)
-
-
 def _balanced() -> np.ndarray:
     """All (90, 4, 4) patterns of -1 and 1 whose rows and columns each sum to zero, so that none looks like stripes
     along an axis: flow is well defined in both directions on each."""
