@@ -101,6 +101,7 @@ def test_rows_name_jobs_and_tables_name_rows_of_the_paper():
 def test_the_study_of_the_probe(tmp_path):
     ours = of(tmp_path, PROFILE="check")
     assert [job.name for job in ours.jobs] == list(PROFILES["check"].jobs)
+    assert ours.inspect is not None  # accuracy by distance, which only the probe knows
     assert {VARIANTS[job.name].kind for job in ours.jobs} == {"cells", "tsm", "mfnet"}
     assert PROFILES["gpu"].jobs == tuple(VARIANTS)
     assert [row.name for row in of(tmp_path, PROFILE="cpu").rows] == list(CPU.jobs)
