@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from types import ModuleType
 
 import pytest
@@ -47,7 +48,15 @@ def installed(checkout):
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -c "{record}" "$@"\n')
     python.chmod(0o755)
     (checkout / ".venv" / "installed").write_text(str(checkout))
+    for age, name in enumerate((".venv/installed", "requirements.lock", "pyproject.toml"), start=1):
+        changed(checkout / name, age)
     return checkout
+
+
+def changed(path, hours):
+    """Says of a file when it was changed. Clocks are set back and tick coarsely: tests do not rely on "just now"."""
+    moment = time.time() - 3600 * hours
+    os.utime(path, (moment, moment))
 
 
 def make(root, *arguments, python=sys.executable, **more):
@@ -110,7 +119,7 @@ def test_make_audit_and_bench(installed):
 
 def test_only_a_finished_installation_is_believed(installed):
     assert "Nothing to be done" in make(installed, "env", python=None).stdout
-    os.utime(installed / "requirements.lock")
+    changed(installed / "requirements.lock", hours=0.5)
     update = make(installed, "-n", "env", python=None).stdout
     assert "pip install" in update
     (installed / ".venv" / "installed").write_text("/another/checkout")
