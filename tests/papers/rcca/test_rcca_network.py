@@ -96,6 +96,11 @@ def test_unknown_readout_is_named():
         network(readout="max")
 
 
+def test_frames_are_made_of_whole_cells():
+    with pytest.raises(InputError, match="frames of 8 x 10 are not made of cells of 4"):
+        network()({"rgb": noise(1, 3, 2, 8, 10)})
+
+
 @pytest.mark.parametrize("kind", ["tsn", "mfnet"])
 def test_a_network_for_videos_calls_its_backbone(kind):
     torch.manual_seed(0)

@@ -24,9 +24,15 @@ class CellNetwork(nn.Module):
         readout: "pooled" averages the maps over all positions before the last layer; "place" takes them at the first of
             clip["places"] instead.
 
+    Only behind the module is there a batch norm: most cells of a clip are ground, and one in front would measure the
+    few that matter by what is usual there.
+
     Shapes:
         clip: {"rgb": (B, 3, T, rows cell, columns cell), "places": (B, 2, 3) indices (t, row, column)}; scores
         {"rgb": (B, classes)}.
+
+    Raises:
+        InputError: an unknown read-out, at construction; frames that are not made of whole cells, at the call.
     """
 
     def __init__(self, module: nn.Module, *, classes: int, width: int, cell: int, readout: str = "pooled"):
@@ -34,18 +40,17 @@ class CellNetwork(nn.Module):
         if readout not in READOUTS:
             raise InputError(f"readout {readout!r} is unknown; possible are {', '.join(READOUTS)}")
         self.stem = nn.Sequential(
-            nn.Conv3d(3, width, (1, cell, cell), stride=(1, cell, cell), bias=False),
-            nn.BatchNorm3d(width),
-            nn.ReLU(),
-            nn.Conv3d(width, width, 1, bias=False),
-            nn.BatchNorm3d(width),
-            nn.ReLU(),
+            nn.Conv3d(3, width, (1, cell, cell), stride=(1, cell, cell)),
+            nn.GELU(),
+            nn.Conv3d(width, width, 1),
+            nn.GELU(),
         )
         self.module = module
         self.head = nn.Sequential(
-            nn.BatchNorm3d(width), nn.Conv3d(width, 2 * width, 1), nn.ReLU(), nn.Conv3d(2 * width, width, 1), nn.ReLU()
+            nn.BatchNorm3d(width), nn.Conv3d(width, 4 * width, 1), nn.GELU(), nn.Conv3d(4 * width, width, 1)
         )
         self.fc = nn.Linear(width, classes)
+        self.cell = cell
         self.readout = readout
 
     def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -57,4 +62,6 @@ class CellNetwork(nn.Module):
 
     def features(self, rgb: Tensor) -> Tensor:
         """The maps before the read-out: (B, width, T, rows, columns)."""
+        if any(side % self.cell for side in rgb.shape[-2:]):
+            raise InputError(f"frames of {rgb.shape[-2]} x {rgb.shape[-1]} are not made of cells of {self.cell}")
         return self.head(self.module(self.stem(rgb)))

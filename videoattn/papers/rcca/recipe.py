@@ -98,11 +98,11 @@ VARIANTS = {
     "mfnet-rcca": Variant(kind="mfnet", block="rcca", positions=FIVE),
 }
 CELLS = tuple(name for name, variant in VARIANTS.items() if variant.kind == "cells")
-STEPS = tuple(f"{p}{name}" for p in ("cells-", "place-") for name in ("none", "nl", "r1", "r2", "r3", "r4"))
 BACKBONES = tuple(name for name in VARIANTS if name not in CELLS)
 CENTRAL = ("tsm-none", "tsm-nl", "tsm-r3")  # on a user's videos, in the small profiles
 
 QUICK = Recipe(epochs=24, batch_size=64, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK_CELLS = replace(QUICK, epochs=12, lr=0.004)
 PAPER = Profile(
     jobs=BACKBONES,
     seeds=1,
@@ -126,7 +126,7 @@ PAPER = Profile(
         weight_decay=1e-4,
         schedule="steps 60 90 110",
     ),
-    cells_recipe=QUICK,
+    cells_recipe=QUICK_CELLS,
     uniform=ClipSettings(frames=8, size=224, short_side=256, test_crops=10),  # section 4.2
     dense=ClipSettings(frames=16, sampling="dense", size=224, short_side=256, test_crops=10),
     probe=RelationProbe(frames=16, rows=8, columns=8, cell=32),
@@ -138,9 +138,8 @@ PAPER = Profile(
 WHOLE = ClipSettings(frames=3, sampling="dense", size=30, short_side=30, scales=(1.0,), flip=0.0)
 CPU = replace(
     PAPER,
-    jobs=STEPS,
+    jobs=CELLS,
     seeds=3,
-    cells=16,
     channels=(8, 16, 32, 64),
     stem_width=8,
     mf_width=16,
@@ -151,7 +150,7 @@ CPU = replace(
     dense_recipe=QUICK,
     uniform=WHOLE,
     dense=WHOLE,
-    probe=RelationProbe(train=2400, test=600, frames=3, rows=3, columns=3, cell=10, colours=4),
+    probe=RelationProbe(train=3000, test=600, frames=3, rows=3, columns=3, cell=10, colours=3),
     workers=0,
     test_batch=64,
     lanes=0,
