@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from videoattn.data.augment import (
+    CENTRE,
     IMAGENET_MEAN,
     IMAGENET_STD,
     Crop,
     apply_crop,
     centre_crop,
+    check_ten_crops,
     draw_crop,
     flip,
+    mirrored,
     normalise,
     ten_crops,
 )
@@ -109,6 +112,34 @@ def test_a_side_close_to_the_network_size_becomes_it_where_it_fits(height, side)
     assert crop.height == crop.width == side
 
 
+def test_the_centre_as_a_training_crop():
+    rng = np.random.default_rng(0)
+    drawn = [draw_crop(rng, height=41, width=60, size=32, scales=CENTRE, flip=0.5) for _ in range(50)]
+    assert {(c.top, c.left, c.height, c.width) for c in drawn} == {(4, 14, 32, 32)}
+    assert {c.flip for c in drawn} == {False, True}
+    clip = coordinates(41, 61)
+    cut = draw_crop(rng, height=41, width=61, size=32, scales=CENTRE, flip=0)
+    assert torch.equal(apply_crop(clip, cut, 32)["rgb"], centre_crop(clip, 32)["rgb"])
+
+
+def test_left_and_right_change_places_in_the_names_of_classes():
+    classes = (
+        "Pulling something from left to right",
+        "Pulling something from right to left",
+        "Putting something upright on the table",  # no side
+        "Something left behind",  # no partner
+        "turn-LEFT",
+        "turn-right",
+        "LiftRightArm",
+        "lift_left_arm",
+    )
+    assert mirrored(classes) == (1, 0, 2, None, 5, 4, 7, 6)
+    check_ten_crops(classes[2:3])
+    for wrong in (classes[:2], classes[2:4]):
+        with pytest.raises(InputError, match=f"{wrong[-1] if wrong[0] == classes[2] else wrong[0]}.*becomes another"):
+            check_ten_crops(wrong)
+
+
 def test_same_generator_draws_the_same_crop():
     crops = [draw_crop(np.random.default_rng(7), height=64, width=80, size=56) for _ in range(2)]
     assert crops[0] == crops[1]
@@ -198,7 +229,7 @@ def test_bad_clips_are_refused(call, message):
     ("change", "message"),
     [
         ({"size": 0}, "size 0"),
-        ({"scales": ()}, "scales"),
+        ({"scales": CENTRE, "size": 65}, "65x65 does not fit a frame of 64x64"),
         ({"scales": (1, 1.5)}, "1.5"),
         ({"corners": "six"}, "'six' is unknown; choose from five, thirteen"),
         ({"flip": 2}, "flip 2"),

@@ -35,9 +35,9 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def videos(folder: Path, *names: str) -> VideoList:
+def videos(folder: Path, *names: str, classes: tuple[str, ...] | None = None) -> VideoList:
     samples = tuple(Sample(f"{name}.mp4", folder / f"{name}.mp4", label) for label, name in enumerate(names))
-    return VideoList("folder", "train", names, samples)
+    return VideoList("folder", "train", classes or names, samples)
 
 
 class Watched:
@@ -56,8 +56,10 @@ class Watched:
 def clips(folder, decoder):
     """Makes clips whose decoder is watched: clips(settings, *names, ...)."""
 
-    def make(chosen, *names, train, seed=0, memory=0, extra=None):
-        data = Clips(videos(folder, *names), chosen, train=train, seed=seed, memory=memory, extra=extra)
+    def make(chosen, *names, train, seed=0, memory=0, extra=None, classes=None):
+        data = Clips(
+            videos(folder, *names, classes=classes), chosen, train=train, seed=seed, memory=memory, extra=extra
+        )
         data._decoder = Watched(decoder)
         return data
 
@@ -158,6 +160,25 @@ def test_training_crops_and_flips(clips, folder):
     assert len(found) == 10
     assert sum(found.values()) == 80
     assert min(found.values()) >= 2
+
+
+def test_a_flip_exchanges_left_and_right_in_the_label(clips, folder):
+    names = ("left", "right", "behind the left")
+    chosen = replace(PLAIN, scales=augment.CENTRE, flip=0.5)
+    data = clips(chosen, "landscape", "portrait", "square", train=True, classes=names)
+    for index, name in enumerate(SIZES):
+        frames = everything(folder / f"{name}.mp4")
+        top, left = ((side - 32) // 2 for side in frames.shape[1:3])
+        cut = frames[:, top : top + 32, left : left + 32]
+        for epoch in range(8):
+            clip, label = data[epoch, index]
+            mirrored = label != index
+            torch.testing.assert_close(clip["rgb"], normal(cut[:, :, ::-1] if mirrored else cut))
+            assert label == ((1, 0, 2)[index] if mirrored else index)
+    seen = [{data[epoch, index][1] for epoch in range(8)} for index in range(3)]
+    assert seen == [{0, 1}, {0, 1}, {2}]  # what lies behind the left has no mirror image among the classes
+    with pytest.raises(InputError, match="'left' becomes another"):
+        Clips(data.videos, replace(PLAIN, test_crops=10), train=False)
 
 
 def test_test_views_are_clips_of_crops(clips, folder):

@@ -14,7 +14,7 @@ from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import listed
 from videoattn.data.probes.binding import BindingProbe
 from videoattn.data.sampling import segment_starts
-from videoattn.data.snippets import SnippetSettings
+from videoattn.data.snippets import Snippets, SnippetSettings
 from videoattn.data.two_stream import TwoStreamData
 from videoattn.errors import InputError, RunError
 
@@ -100,6 +100,25 @@ def test_a_training_item_depends_on_seed_epoch_and_index_alone(data, root):
     assert same(two_stream(root).train("segments", seed=1, streams=BOTH)[3, 5][0], first)
     for stream in BOTH:  # one stream alone is cut and mirrored as with the other
         assert same(data.train("segments", seed=1, streams=(stream,))[3, 5][0], {stream: first[stream]})
+
+
+def test_a_flip_exchanges_left_and_right_in_the_label(data):
+    sided = replace(data.lists[0], classes=("left", "right", "up", "down"))
+    chosen = replace(SEGMENTS, scales=augment.CENTRE)
+    flow = data.train("segments", seed=0, streams=BOTH).flow
+    clips, plain = (
+        Snippets(sided, flow, settings, train=True, streams=BOTH) for settings in (chosen, replace(chosen, flip=0.0))
+    )
+    seen = set()
+    for index, sample in enumerate(sided.samples):
+        for epoch in range(4):
+            (clip, label), (straight, _) = clips[epoch, index], plain[epoch, index]
+            flipped = not same(clip, straight)
+            assert label == ((1, 0, 2, 3)[sample.label] if flipped else sample.label)
+            seen.add((sample.label, flipped))
+    assert len(seen) == 8
+    with pytest.raises(InputError, match="'left' becomes another"):
+        Snippets(sided, flow, SETTINGS["ten"], train=False)
 
 
 def test_test_items_are_the_centre_or_ten_crops_normalised(data):

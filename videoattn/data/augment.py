@@ -8,10 +8,15 @@ is (..., 2 L, T, H, W), float, centred on zero, its channels x and y alternating
 negates the x channels (0, 2, 4, ...). Where a crop is resized the flow values are kept, as in TSN: a vector still
 counts pixels of the frame it was computed on.
 
+Left and right in the names of classes: a mirror image of a clip of "push from left to right" shows "push from right to
+left" (`mirrored`).
+
 Departures: crop positions are quarters of the free space, rounded down, where the authors' code multiplies a rounded
 quarter and so stays up to 3 px short of the far corners.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +29,8 @@ from videoattn.errors import InputError
 Clip = dict[str, Tensor]
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN, section 4.2: {256, 224, 192, 168} of a shorter side of 256
+CENTRE = ()  # in place of scales: the crop in the middle, without a choice
+SIDES = {"left": "right", "right": "left"}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the weights that torchvision and timm publish, RGB in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Positions (down, right) in quarters of the free space.
@@ -57,18 +64,23 @@ def draw_crop(
 
     Crop height and width are two of `scales` times the shorter side, at most one step apart in the list; a side within
     2 px of `size` becomes `size`, so that nothing is resampled. `corners` is "five" (the paper: four corners and the
-    centre) or "thirteen" (the authors' more fixed corners: also the middles of the sides and of the quarters).
+    centre) or "thirteen" (the authors' more fixed corners: also the middles of the sides and of the quarters). With
+    `CENTRE` as `scales` the crop is the (size, size) in the middle.
     Raises InputError for a value out of range.
     """
     if min(height, width, size) < 1:
         raise InputError(f"height {height}, width {width} and size {size} must be at least 1")
-    if not scales or not all(0 < scale <= 1 for scale in scales):
-        raise InputError(f"scales {scales} must be one or more numbers in (0, 1]")
+    if not all(0 < scale <= 1 for scale in scales):
+        raise InputError(f"scales {scales} must be numbers in (0, 1], or none for the centre")
     if corners not in CORNERS:
         raise InputError(f"corners {corners!r} is unknown; choose from {', '.join(CORNERS)}")
     if not 0 <= flip <= 1:
         raise InputError(f"flip {flip} must be a probability in [0, 1]")
     shorter = min(height, width)
+    if scales == CENTRE:
+        if size > shorter:
+            raise InputError(f"a crop of {size}x{size} does not fit a frame of {height}x{width}")
+        return Crop((height - size) // 2, (width - size) // 2, size, size, bool(rng.random() < flip))
     sides = [max(int(shorter * scale), 1) for scale in scales]
     sides = [size if abs(side - size) < 3 and size <= shorter else side for side in sides]
     pairs = [(h, w) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
@@ -103,6 +115,24 @@ def flip(clip: Clip) -> Clip:
     return mirrored
 
 
+def mirrored(classes: Sequence[str]) -> tuple[int | None, ...]:
+    """For each class the one that its mirror image shows, by the words left and right in its name.
+
+    Itself where the name holds neither; the class with the words exchanged; None where there is no such class, so that
+    the mirror image has no label.
+    """
+    names = [_words(name) for name in classes]
+    index = {name: i for i, name in enumerate(names)}
+    return tuple(index.get(_SIDE.sub(lambda found: SIDES[found[0]], name)) for name in names)
+
+
+def check_ten_crops(classes: Sequence[str]) -> None:
+    """Raise InputError where left and right tell classes apart: five of ten crops would show another class."""
+    for i, (name, other) in enumerate(zip(classes, mirrored(classes), strict=True)):
+        if other != i:
+            raise InputError(f"five of ten crops are mirrored, where class {name!r} becomes another: take fewer crops")
+
+
 def centre_crop(clip: Clip, size: int) -> Clip:
     """The (size, size) in the middle. Raises InputError where a frame is smaller or the streams' sizes differ."""
     _fits(clip, size)
@@ -130,6 +160,14 @@ def normalise(rgb: Tensor) -> Tensor:
     rgb = F.to_dtype(rgb, torch.get_default_dtype(), scale=True) if rgb.dtype == torch.uint8 else rgb
     mean, std = (rgb.new_tensor(values).view(3, 1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (rgb - mean) / std
+
+
+_SIDE = re.compile(r"(?<![a-z])(?:left|right)(?![a-z])")  # no part of a longer word, such as "upright"
+
+
+def _words(name: str) -> str:
+    """A class's name in lower case, with spaces between its words, however a data set writes them."""
+    return re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).strip().lower()
 
 
 def _frame_size(clip: Clip) -> tuple[int, int]:

@@ -41,7 +41,8 @@ class ClipSettings:
         stride: frames from one to the next in a dense run.
         size: side of the crop in pixels.
         short_side: to which the frames are scaled when they are decoded, in pixels, even.
-        scales: of the multi-scale crops in training, as shares of the shorter side.
+        scales: of the multi-scale crops in training, as shares of the shorter side; `augment.CENTRE`, none, takes the
+            centre instead.
         flip: probability of a horizontal flip in training.
         test_clips: taken of each video in testing, evenly spread.
         test_crops: of each of these, 1 (centre), 10 (corners and centre, each also flipped), or 3 squares of the whole
@@ -73,8 +74,8 @@ class ClipSettings:
             raise InputError(f"short_side is {self.short_side}; it must be an even number of at least 2")
         if self.size > self.short_side:
             raise InputError(f"size is {self.size}; it must be at most short_side, which is {self.short_side}")
-        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
-            raise InputError(f"scales {self.scales} must be one or more numbers in (0, 1]")
+        if not all(0 < scale <= 1 for scale in self.scales):
+            raise InputError(f"scales {self.scales} must be numbers in (0, 1], or none for the centre")
         if not 0 <= self.flip <= 1:
             raise InputError(f"flip is {self.flip}; it must be a probability in [0, 1]")
         if self.test_crops not in CROPS:
@@ -110,6 +111,9 @@ class Clips(Dataset):
     label). `data[i]` in testing: ({"rgb": (views, 3, T, H, W)}, label), views = test_clips x test_crops, the crops of
     a clip together. RGB has the mean and deviation of ImageNet removed.
 
+    A flip exchanges the label where left and right stand in the classes' names (`augment.mirrored`); a clip whose
+    mirror image has no label is never flipped.
+
     Args:
         infos: number and size of the frames of each of the videos, in their order, where they are known already.
         memory: bytes of decoded frames that all views together keep, so that small sets are read once.
@@ -117,7 +121,8 @@ class Clips(Dataset):
             testing with the axis of views in front.
 
     Raises:
-        InputError: an extra tensor is missing, or would replace the frames.
+        InputError: an extra tensor is missing, or would replace the frames; ten crops, five of them mirrored, are asked
+            of classes that left and right tell apart.
         RunError: a video cannot be read, when an item is asked for.
     """
 
@@ -143,6 +148,9 @@ class Clips(Dataset):
             missing = [sample.name for sample in videos.samples if sample.name not in tensors]
             if missing:
                 raise InputError(f"extra tensors {key!r} lack {len(missing)} of the videos, first {missing[0]}")
+        self._mirrored = augment.mirrored(videos.classes)
+        if not train and settings.test_crops == 10:
+            augment.check_ten_crops(videos.classes)
         self._infos = dict(enumerate(infos or ()))
         self._kept = Kept(memory)
         self._decoder = Decoder()
@@ -158,13 +166,13 @@ class Clips(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
-        rgb = self._training(epoch, index) if self.train else self._views(index)
         sample = self.videos.samples[index]
+        rgb, label = self._training(epoch, index) if self.train else (self._views(index), sample.label)
         clip = {"rgb": (rgb * _SCALE).sub_(_SHIFT)}
         for key, tensors in self.extra.items():
             value = tensors[sample.name]
             clip[key] = value if self.train else value.expand(len(rgb), *value.shape)
-        return clip, sample.label
+        return clip, label
 
     def raw(self, index: int, rng: np.random.Generator | None = None) -> Tensor:
         """The frames of one video before cropping, uint8 (3, T, H, W); in testing its clips follow each other in T.
@@ -182,19 +190,22 @@ class Clips(Dataset):
             return self._kept.read("rgb", index, wanted, self._frames).transpose(0, 1)
         return whole if np.array_equal(wanted, np.arange(frames)) else whole[:, wanted]
 
-    def _training(self, epoch: int, index: int) -> Tensor:
+    def _training(self, epoch: int, index: int) -> tuple[Tensor, int]:
+        label = self.videos.samples[index].label
         size, scales, flip = self.settings.size, self.settings.scales, self.settings.flip
-        uncut = (3, self.settings.frames, size, size) if scales == (1.0,) and not flip else None
+        uncut = (3, self.settings.frames, size, size) if scales in ((1.0,), augment.CENTRE) and not flip else None
         whole = self._kept.images.get(("clip", index, 0))
         if whole is not None and whole.shape == uncut and self.settings.stride == 1:
-            return whole  # nothing is left to chance
+            return whole, label  # nothing is left to chance
         rng = np.random.default_rng((self.seed, epoch, index))
         rgb = self.raw(index, rng)
         if rgb.shape == uncut:
-            return rgb
+            return rgb, label
         height, width = rgb.shape[-2:]
+        flip = 0 if self._mirrored[label] is None else flip
         crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
-        return augment.apply_crop({"rgb": rgb}, crop, size)["rgb"]
+        cut = augment.apply_crop({"rgb": rgb}, crop, size)["rgb"]
+        return cut, self._mirrored[label] if crop.flip else label
 
     def _views(self, index: int) -> Tensor:
         settings = self.settings

@@ -33,7 +33,7 @@ class SnippetSettings:
         length: flow fields in a snippet.
         segments, test_segments: K in training and in testing; 1 where the layout is "dense".
         size: side of the crop in pixels.
-        scales: of the multi-scale crops, as shares of the shorter side.
+        scales: of the multi-scale crops, as shares of the shorter side; `augment.CENTRE`, none, takes the centre.
         flip: probability of a horizontal flip in training.
         test_crops: 1 (centre) or 10 (corners and centre, each also flipped).
     """
@@ -61,10 +61,14 @@ class Snippets(Dataset):
 
     Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random; `data[i]` in testing. An
     item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its label. Testing puts an axis of crops
-    in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1].
+    in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1]. Flips treat left and right in the
+    classes' names as `Clips` does.
 
     Args:
         memory: bytes of decoded frames and fields that all views together keep, so that small sets are read once.
+
+    Raises:
+        InputError: ten crops, five of them mirrored, are asked of classes that left and right tell apart.
     """
 
     def __init__(
@@ -84,6 +88,9 @@ class Snippets(Dataset):
         self.train = train
         self.seed = seed
         self.streams = tuple(streams)
+        self._mirrored = augment.mirrored(videos.classes)
+        if not train and settings.test_crops == 10:
+            augment.check_ten_crops(videos.classes)
         self._kept = Kept(memory)
         self._counts: dict[int, int] = {}
         self._decoder: Decoder | None = None
@@ -108,9 +115,11 @@ class Snippets(Dataset):
         height, width = next(iter(clip.values())).shape[-2:]
         size = self.settings.size
         if self.train:
-            scales, flip = self.settings.scales, self.settings.flip
+            scales = self.settings.scales
+            flip = 0 if self._mirrored[label] is None else self.settings.flip
             crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
             clip = augment.apply_crop(clip, crop, size)
+            label = self._mirrored[label] if crop.flip else label
         elif self.settings.test_crops == 10:
             clip = augment.ten_crops(clip, size)
         else:
