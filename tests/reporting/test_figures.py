@@ -156,3 +156,11 @@ def test_to_image():
     image = figures.to_image(rgb)
     assert (image.shape, image.dtype) == ((2, 4, 3), np.uint8)
     assert image[1, 2].tolist() == rgb[:, 1, 2].tolist()
+
+
+def test_grid():
+    figure = figures.grid([[10, 90.4], [float("nan"), 50]], ["a", "b"], ["x", "y"], label="top-1, %")
+    ax = figure.axes[0]
+    assert [text.get_text() for text in ax.texts] == ["10", "90", "50"]
+    assert [text.get_position() for text in ax.texts] == [(0, 0), (1, 0), (1, 1)]
+    assert [label.get_text() for label in ax.get_xticklabels() + ax.get_yticklabels()] == ["x", "y", "a", "b"]

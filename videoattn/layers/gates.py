@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videoattn.errors import InputError
+from videoattn.layers.banded import conv3d
 
 
 class SE3D(nn.Module):
@@ -114,7 +115,7 @@ class CBAM3D(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x * torch.sigmoid(self.gates(self.pool(x)) + self.gates(self.highest(x)))
         places = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
-        return x * torch.sigmoid(self.norm(self.conv(places)))
+        return x * torch.sigmoid(self.norm(conv3d(self.conv, places)))
 
 
 def bottleneck(channels: int, reduction: int, *, bias: bool = True) -> nn.Sequential:

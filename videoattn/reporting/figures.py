@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import flow_to_image
 
+from videoattn.data.clips import Clips
+
 INK = "#222222"
 QUERY = {
     "marker": "s",
@@ -196,6 +198,21 @@ def lines(
     return figure
 
 
+def grid(values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str], *, label: str) -> Figure:
+    """Percentages as a coloured table; not a number stays blank. `label`: what they are."""
+    shown = np.asarray(values, dtype=float)
+    figure, ax = plt.subplots(figsize=(0.75 * len(columns) + 2.4, 0.3 * len(rows) + 1.2), layout="constrained")
+    image = ax.imshow(shown, cmap="magma", vmin=0, vmax=100, aspect="auto")
+    for (i, j), value in np.ndenumerate(shown):
+        if np.isfinite(value):
+            ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7, color="white" if value < 60 else INK)
+    ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=8)
+    ax.set_yticks(range(len(rows)), rows, fontsize=8)
+    ax.spines[:].set_visible(False)
+    figure.colorbar(image, ax=ax, fraction=0.04, pad=0.02, label=label).ax.tick_params(labelsize=7)
+    return figure
+
+
 def learning_curves(log, *, jobs: Sequence[str]) -> Figure:
     """Training loss over epochs from a `log.csv` as a data frame: a panel a job, a line a seed."""
     figure, axes = plt.subplots(1, len(jobs), figsize=(1.9 * len(jobs) + 0.6, 2.2), sharey=True, squeeze=False)
@@ -211,6 +228,11 @@ def learning_curves(log, *, jobs: Sequence[str]) -> Figure:
     axes[0][0].legend(frameon=False, fontsize=7)
     figure.tight_layout()
     return figure
+
+
+def clip_images(data: Clips, index: int) -> list[np.ndarray]:
+    """The frames of the first clip of a test video, before they are cropped."""
+    return list(data.raw(index)[:, : data.settings.frames].permute(1, 2, 3, 0).numpy())
 
 
 def to_image(rgb: Tensor) -> np.ndarray:

@@ -57,6 +57,7 @@ class RGBData:
 
     Args:
         settings: what is taken from a video, by a name for each use. use: from a job to that name.
+        protocols: further ways of testing; the one named "3x2" takes what the settings "<use> 3x2" say.
         extra: from the truth about the probe's clips, {sample name: truth}, to what the clips get besides frames.
     """
 
@@ -67,11 +68,13 @@ class RGBData:
         *,
         settings: Mapping[str, ClipSettings],
         use: Callable[[str], str],
+        protocols: tuple[str, ...] = (),
         extra: Callable[[dict], Mapping[str, Mapping[str, Tensor]]] | None = None,
     ):
         self.profile = profile
         self.settings = settings
         self.use = use
+        self.protocols = protocols
         self.extra = extra
         self.lists: Lists | None = None
         if parameters.dataset != PROBE:
@@ -87,6 +90,10 @@ class RGBData:
 
     def test(self, job: Job) -> Clips:
         return self.main.test(self.use(job.name))
+
+    def further(self, job: Job) -> dict[str, Clips]:
+        """The test clips of the protocols, by their names."""
+        return {name: self.main.test(f"{self.use(job.name)} {name}") for name in self.protocols}
 
     def description(self) -> dict:
         return self.main.description()
@@ -157,5 +164,6 @@ def rgb_study(
         workers=profile.workers if data.lists else 0,
         test_batch=profile.test_batch,
         lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        further=data.further,
         inspect=None if data.lists else inspect,
     )

@@ -5,7 +5,7 @@ import hashlib
 import importlib
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from videoattn.errors import RunError
 from videoattn.evaluation.fusion import fuse, sweep
@@ -42,6 +43,8 @@ class Study:
         data: the clips; generated, listed and given flow when the first job asks for them.
         workers: processes that load clips; test_batch: videos at a time in testing.
         lanes: trainings side by side; 1 trains in this process.
+        further: job -> the same test videos taken in other ways, by name; the scores of one named "3x2" are kept as a
+            stream of their own, "rgb 3x2".
         inspect: (job, trained network, its scores by stream, labels) -> further rows of metrics, by name.
     """
 
@@ -56,6 +59,7 @@ class Study:
     workers: int = 0
     test_batch: int = 64
     lanes: int = 1
+    further: Callable[[Job], Mapping[str, Dataset]] | None = None
     inspect: Callable[[Job, nn.Module, dict[str, Tensor], Tensor], dict] | None = None
 
     @property
@@ -162,15 +166,17 @@ class Study:
             progress=progress,
             workers=self.workers,
         )
-        test = self.data.test(job)
-        scores, labels = predict(
-            network,
-            test,
-            accelerator=accelerator,
-            batch_size=self.test_batch,
-            progress=Progress(f"{job.name} seed {seed}, testing", len(test), what="video", quiet=True),
-            workers=self.workers,
-        )
+        scores = {}
+        for protocol, test in ({"": self.data.test(job)} | (self.further(job) if self.further else {})).items():
+            found, labels = predict(
+                network,
+                test,
+                accelerator=accelerator,
+                batch_size=self.test_batch,
+                progress=Progress(f"{job.name} seed {seed}, testing", len(test), what="video", quiet=True),
+                workers=self.workers,
+            )
+            scores |= {f"{stream} {protocol}".rstrip(): score for stream, score in found.items()}
         arrays = {stream: score.numpy() for stream, score in scores.items()} | {"labels": labels.numpy()}
         path = self._path("scores", job.name, seed, "npz")
         buffer = io.BytesIO()

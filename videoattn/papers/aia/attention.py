@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
+from videoattn.layers.banded import conv3d
 
 AXES = {"C": 1, "T": 2, "H": 3, "W": 4}
 NAMES = ("C", "ST", "C->ST", "ST->C", "C+ST", "CinST", "STinC", "CinST->STinC", "STinC->CinST", "CinST+STinC")
@@ -54,7 +55,7 @@ class Context(nn.Module):
             raise InputError(f"x has shape {tuple(x.shape)}; (B, C, T, H, W) is expected")
         pooled = [x.mean(self.axis, keepdim=True), x.amax(self.axis, keepdim=True)]
         context = torch.cat(pooled, self.axis)  # Eq. (1), (2), (3), (4), (12), (13)
-        y = self.norm(self.conv(context.transpose(1, self.axis)))
+        y = self.norm(conv3d(self.conv, context.transpose(1, self.axis)))
         return torch.sigmoid(y).transpose(1, self.axis)  # Eq. (5), (6), (7), (8), (14)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from ipywidgets import Widget
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.reach import effective
 from videoattn.reporting.explorer import explorer
-from videoattn.reporting.figures import heat_strips
+from videoattn.reporting.figures import clip_images, heat_strips
 from videoattn.training.jobs import Job
 
 EXPLORED = 24  # clips that the widget offers
@@ -56,11 +55,6 @@ def through(network: nn.Module, clip: dict[str, Tensor]) -> tuple[RCCA3D, Tensor
     return module, seen[0], output, attention
 
 
-def frames(data: Clips, index: int) -> list[np.ndarray]:
-    """The frames of a test clip as images."""
-    return list(data.raw(index)[:, : data.settings.frames].permute(1, 2, 3, 0).numpy())
-
-
 def clip_of(data: Clips, index: int) -> dict[str, Tensor]:
     """The first view of a test video, with an axis of one in front."""
     return {key: value[:1] for key, value in data[index][0].items()}
@@ -69,7 +63,7 @@ def clip_of(data: Clips, index: int) -> dict[str, Tensor]:
 def attention_strips(network: nn.Module, data: Clips, index: int, query: tuple[int, int, int]) -> Figure:
     """Frames with the query marked; its weights on its three lines, step by step; and all steps together."""
     module, _, _, attention = through(network, clip_of(data, index))
-    shown = frames(data, index)
+    shown = clip_images(data, index)
     grid = attention[0].t.shape[2:4]
     alone = [effective([lines], 1.0, "d", query) for lines in attention]  # one step: the query's own weights on it
     rows = [("frames", None)]
@@ -105,4 +99,4 @@ def channel_strips(network: nn.Module, data: Clips, index: int, channels: Sequen
     rows = [("frames", None)]
     for c in channels:
         rows += [(f"channel {c}, in", before[0, c]), (f"channel {c}, out", behind[0, c])]
-    return heat_strips(frames(data, index), rows, title=data.videos.classes[data.videos.samples[index].label])
+    return heat_strips(clip_images(data, index), rows, title=data.videos.classes[data.videos.samples[index].label])

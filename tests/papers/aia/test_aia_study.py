@@ -1,0 +1,201 @@
+"""Every job of every profile gets the network that the paper says; protocols, ensembles and what is shown."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from torch import nn
+
+from videoattn.backbones.inflated import GroupedConv
+from videoattn.backbones.tsn import FrameNetwork
+from videoattn.data import augment
+from videoattn.errors import InputError
+from videoattn.layers.temporal_shift import TemporalShift
+from videoattn.papers.aia import comparison, inspection
+from videoattn.papers.aia.attention import NAMES, Context
+from videoattn.papers.aia.comparison import BEST, jobs, rows
+from videoattn.papers.aia.network import RIVALS
+from videoattn.papers.aia.recipe import (
+    EIGHT,
+    LONGER,
+    PAPER,
+    PROFILES,
+    RIVAL_NAMES,
+    VARIANTS,
+    VIDEOS,
+    plain,
+)
+from videoattn.papers.aia.study import build, settings, study
+from videoattn.reporting.audit import printed_value
+from videoattn.training.parameters import check
+
+matplotlib.use("Agg")
+
+
+class Test(SimpleNamespace):
+    """Test clips of two views."""
+
+    __test__ = False
+
+    def __getitem__(self, i: int) -> tuple[dict[str, torch.Tensor], int]:
+        return {"rgb": torch.randn(2, 3, 8, 32, 32)}, i % 2
+
+    def __len__(self) -> int:
+        return 8
+
+
+def of(tmp_path: Path, **values: object):
+    return study(replace(check("aia", values, ("folder", "ucf101")), runs=tmp_path))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_builds_all_of_its_networks(name):
+    profile = PROFILES[name]
+    for job in profile.jobs:
+        variant = VARIANTS[job]
+        with torch.device("meta"):
+            network = build(variant, profile, classes=3)
+        assert any(isinstance(m, TemporalShift) for m in network.modules()) == (variant.kind == "tsm"), job
+        assert any(isinstance(m, GroupedConv) for m in network.modules()) == (variant.kind == "gst"), job
+        if variant.kind in ("tsn", "tsm"):
+            assert isinstance(network.backbone, FrameNetwork)
+            assert network.backbone.frames == variant.frames
+        kernels = {tuple(m.conv.kernel_size) for m in network.modules() if isinstance(m, Context)}
+        assert kernels == ({variant.kernel} if variant.gate in NAMES else set()), job
+        if variant.gate in RIVALS:
+            kind = type(RIVALS[variant.gate][1](16))
+            blocks = sum(len(network.backbone.backbone.get_submodule(f"layer{i}")) for i in range(1, 5))
+            assert sum(type(m) is kind for m in network.modules()) == blocks, job
+
+
+@pytest.mark.parametrize("name", ["tsn-none", "tsn-C-133", "tsn-CinST_STinC", "tsm-ST", "c3d", "gst"])
+def test_networks_run_on_the_clips_of_their_profile(name):
+    profile = PROFILES["check"]
+    torch.manual_seed(0)
+    network = build(VARIANTS[name], profile, classes=12).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            nn.init.ones_(module.weight)  # residual branches start at zero
+    nn.init.normal_(network.fc.weight)
+    rgb = torch.randn(2, 3, 8, profile.clips.size, profile.clips.size)
+    with torch.no_grad():
+        scores = network({"rgb": rgb})["rgb"]
+        shuffled = network({"rgb": rgb[:, :, torch.tensor([3, 1, 5, 0, 7, 2, 6, 4])]})["rgb"]
+    assert scores.shape == (2, 12)
+    blind = name in ("tsn-none", "tsn-C-133")
+    assert torch.allclose(scores, shuffled, rtol=0, atol=1e-6) == blind
+
+
+def test_the_paper_profile_is_the_papers():
+    recipe = PAPER.recipe
+    found = (recipe.epochs, recipe.batch_size, recipe.lr, recipe.milestones, recipe.clip_norm, recipe.weight_decay)
+    assert found == (50, 32, 0.01, (20, 40), 20.0, 1e-4)
+    assert (PAPER.clips.size, PAPER.clips.short_side, PAPER.clips.sampling, PAPER.crops) == (
+        224,
+        256,
+        "uniform",
+        "centre",
+    )
+    assert PAPER.jobs == tuple(VARIANTS)
+    assert set(EIGHT) | set(LONGER) == set(VARIANTS)
+    assert {VARIANTS[name].frames for name in LONGER} == {12, 16}
+    assert set(VIDEOS) == set(PROFILES)
+    assert {VARIANTS[f"tsn-{plain(name)}"].gate for name in (*RIVAL_NAMES, *NAMES)} == {*RIVAL_NAMES, *NAMES}
+
+
+def test_what_is_taken_from_a_video():
+    found = settings(PAPER)
+    assert set(found) == {f"{frames}{way}" for frames in (8, 12, 16) for way in ("", " 1x2", " 3x2")}
+    assert all(one.frames == int(name.split()[0]) and one.scales == augment.CENTRE for name, one in found.items())
+    assert (found["12 3x2"].test_crops, found["12 3x2"].test_clips) == (3, 2)
+    assert (found["16"].test_crops, found["16"].test_clips) == (1, 1)
+    several = settings(replace(PAPER, crops="multi-scale"))
+    assert {one.scales for one in several.values()} == {augment.SCALES}
+
+
+def test_rows_name_jobs_and_tables_name_rows_of_the_paper():
+    names = {row.name: row for row in rows(comparison.PROTOCOLS)}
+    assert set(VARIANTS) < set(names)
+    for row in names.values():
+        assert {part[0] for part in row.parts} <= set(VARIANTS)
+    best = plain(BEST)
+    ensemble = names[f"tsm-{best} 8+12+16 3x2"]
+    assert ensemble.parts == tuple((f"tsm-{best}{n}", "rgb 3x2", 1) for n in ("", "-12f", "-16f"))
+    assert jobs(f"tsn-{best} 8+16 3x2") == (f"tsn-{best}", f"tsn-{best}-16f")
+    shown = [("I", row) for table in comparison.TABLE_1.values() for row in table]
+    shown += [("II", row) for row in comparison.TABLE_2] + [("III", row) for row in comparison.TABLE_3]
+    for table, (row, column, ours) in shown:
+        assert 10 < float(printed_value("aia", table, row, column)) < 100
+        assert ours in names
+    assert len(comparison.TABLE_2) == 22
+    assert {row.rsplit(" ", 1)[0] for _, row in comparison.HEADLINE} <= set(names)
+
+
+def test_the_study_of_the_probe(tmp_path):
+    ours = of(tmp_path, PROFILE="check")
+    assert [job.name for job in ours.jobs] == list(PROFILES["check"].jobs)
+    assert ours.inspect is not None
+    assert ours.further is not None
+    assert ours.further(ours.jobs[0]) == {}
+    assert PROFILES["gpu"].jobs == EIGHT
+    assert ours.folder.name != of(tmp_path, PROFILE="check", SEEDS=2).folder.name
+    assert [row.name for row in of(tmp_path, PROFILE="cpu").rows] == [n for n in VARIANTS if n in PROFILES["cpu"].jobs]
+    with pytest.raises(InputError, match=r"FLOW is 'tvl1'.*RGB alone"):
+        of(tmp_path, FLOW="tvl1")
+
+
+def test_metrics_are_split_by_level():
+    names = ["a", "b", "c", "d"]
+    videos = SimpleNamespace(samples=[SimpleNamespace(name=name) for name in names])
+    data = SimpleNamespace(
+        truth={"clips": {name: {"level": level} for name, level in zip(names, ("x", "y", "x", "y"), strict=True)}},
+        test=lambda job: SimpleNamespace(videos=videos),
+    )
+    scores = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    found = inspection.by_level(data, SimpleNamespace(name="job"), None, {"rgb": scores}, torch.tensor([0, 1, 1, 1]))
+    assert {row: metrics["top1"] for row, metrics in found.items()} == {"job x": 0.5, "job y": 1.0}
+
+
+@pytest.mark.parametrize("name", ["tsn-none", "tsm-CinST", "c3d"])
+def test_grad_cam_by_its_definition(name):
+    """With a mean and one layer behind the maps the derivative is the layer's weight over the positions."""
+    torch.manual_seed(0)
+    network = build(VARIANTS[name], PROFILES["check"], classes=3).eval()
+    nn.init.normal_(network.fc.weight)
+    clip = torch.randn(1, 3, 8, 64, 64)
+    for label in range(3):
+        cam = inspection.grad_cam(network, clip, label)
+        with torch.no_grad():
+            maps = network.features(clip)
+        n = maps[0, 0].numel()
+        assert maps.shape[2] == 8
+        expected = torch.einsum("c,cthw->thw", network.fc.weight[label].detach() / n, maps[0]).clamp(min=0)
+        torch.testing.assert_close(cam, expected)
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_strips_of_grad_cam_and_examples():
+    torch.manual_seed(0)
+    networks = {name: build(VARIANTS[f"tsn-{name}"], PROFILES["check"], classes=2).eval() for name in ("none", "C")}
+    samples = [SimpleNamespace(name=f"{i}", label=i % 2) for i in range(8)]
+    frames = torch.randint(0, 255, (3, 8, 32, 32), dtype=torch.uint8)
+    videos = SimpleNamespace(samples=samples, classes=("left", "right"))
+    data = Test(videos=videos, raw=lambda index: frames, settings=SimpleNamespace(frames=8))
+    figure = inspection.cam_strips(networks, data, 3)
+    titles = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
+    assert titles == ["frames", "none", "C"]
+    assert figure.get_suptitle() == "right"
+    plt.close(figure)
+    levels = {f"{i}": {"level": "abcd"[i // 2]} for i in range(8)}
+    probe = SimpleNamespace(lists=None, truth={"clips": levels})
+    assert inspection.examples(probe, data) == [0, 2, 4, 6, 1, 3, 5, 7]
+    assert inspection.examples(SimpleNamespace(lists=[1]), data) == [0, 2, 4, 6]
+
+
+def test_accuracy_of_each_class():
+    assert inspection.per_class([[3, 1], [0, 0]]) == [75, 0]
+    assert inspection.per_class(torch.tensor([[1, 1, 0], [0, 4, 0], [2, 0, 2]]).tolist()) == [50, 100, 50]

@@ -1,0 +1,3 @@
+"""Attention in attention: Hao, Wang, Cao, Gao, Xu, Wu, He (IEEE TCSVT, 2022)."""
+
+DATA_SETS = ("folder", "ucf101")

@@ -1,0 +1,119 @@
+"""The paper's claims, where each is tested, and what became of it in the published record."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from videoattn.data.probes.order import LEVELS
+from videoattn.evaluation.metrics import mean_interval
+from videoattn.papers.aia import audit
+from videoattn.papers.aia.comparison import TABLE_1
+from videoattn.papers.aia.recipe import BEST, plain
+from videoattn.reporting.audit import printed_value
+from videoattn.reporting.claims import Claim, judged
+from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN, agreement, difference, percent
+
+LOCAL = ("tsn-C", "tsn-ST", "tsn-CinST")  # modules with kernels along time
+BLIND = ("tsn-SE3D", "tsn-GE3D-G", "tsn-GE3D-DW133", "tsn-S3D-G", "tsn-CBAM3D-177")  # and those without
+GUESSING = 0.5  # of the clips of a level, since each comes as a pair
+
+
+def claims(record: Record | None) -> list[Claim]:
+    """All claims, those about accuracy judged on the published record."""
+    best = f"tsn-{plain(BEST)}"
+    return [
+        Claim("C and ST improve a 2D network by far", "IV-C, table I", "11", all_of(record, LOCAL[:2], "tsn-none")),
+        Claim("Modules without a local spatio-temporal convolution do not", "IV-C, table I", "11", blind(record)),
+        Claim("GE3D-DW333 and CBAM3D-377 are still worse than all AIA modules", "IV-C", "11", worse()),
+        Claim("CinST is better than C and than ST", "IV-C, table I", "11", over(record, "tsn-CinST", LOCAL[:2])),
+        Claim("STinC is better than C and than ST", "IV-C, table I", "11", over(record, "tsn-STinC", LOCAL[:2])),
+        Claim("One in the other is better than one behind the other", "IV-C, table I", "11",
+              over(record, "tsn-CinST", ("tsn-C_ST",))),
+        Claim("CinST->STinC is best", "IV-C, table I", "11", over(record, best, ("tsn-CinST",))),
+        Claim("The order of table I", "table I", "11", ordered(record)),
+        Claim("It is the attention in attention (here: not the kernel along time)", "I", "11", kernel(record)),
+        Claim("Less than 0.02% more FLOPs", "abstract, I, IV-C, V", "8", dearer()),
+        Claim("Short and small motions are where C and ST fail and AIA does not", "IV-D, figure 5", "11",
+              small(record)),
+    ]  # fmt: skip
+
+
+def all_of(record: Record | None, rows: Sequence[str], baseline: str) -> str:
+    """Each row against a baseline."""
+    return "; ".join(f"{row.partition('-')[2]}: {judged(record, row, baseline)}" for row in rows)
+
+
+def over(record: Record | None, row: str, baselines: Sequence[str]) -> str:
+    """A row against several."""
+    verdicts = [(baseline, judged(record, row, baseline)) for baseline in baselines]
+    run = [
+        f"over {baseline.partition('-')[2].replace('_', '->')}: {found}"
+        for baseline, found in verdicts
+        if found != NOT_RUN
+    ]
+    return "; ".join(run) or NOT_RUN
+
+
+def blind(record: Record | None) -> str:
+    """Whether modules without a kernel along time stay near the network without a module, on the average of levels."""
+    found = {row: record.values(row) if record else [] for row in BLIND}
+    run = {row: mean_interval(values) for row, values in found.items() if values}
+    if not run:
+        return NOT_RUN
+    above = [row for row, (mean, half) in run.items() if mean - half > GUESSING]
+    shown = ", ".join(f"{row.partition('-')[2]} {percent(*value)}" for row, value in run.items())
+    return f"{'does not hold' if above else 'holds'} on the probe, where guessing is {100 * GUESSING:.0f}: {shown}"
+
+
+def worse() -> str:
+    """What table I itself says."""
+    value = {
+        g: Decimal(printed_value("aia", "I", f"TSN {g}", "Top-1")) for g in ("GE3D-DW333", "CBAM3D-377", "ST", "C+ST")
+    }
+    return (
+        f"does not hold in table I itself: GE3D-DW333 {value['GE3D-DW333']} against ST {value['ST']} and C+ST "
+        f"{value['C+ST']}; holds for CBAM3D-377, {value['CBAM3D-377']}"
+    )
+
+
+def ordered(record: Record | None) -> str:
+    """Agreement of table I's ordering with the one on the probe, over the rows of the profile."""
+    rows = [row for row in TABLE_1["tsn"][1:] if record and record.values(row[2])]
+    found = agreement(record, "I", rows) if len(rows) > 1 else None
+    if found is None:
+        return NOT_RUN
+    mean, half = found
+    word = "agrees" if mean - half > 0 else "does not agree" if mean + half < 0 else "undecided"
+    return f"{word} on the probe: Kendall's tau of {len(rows)} modules {mean:.2f} ± {half:.2f}"
+
+
+def kernel(record: Record | None) -> str:
+    """CinST with kernels of one frame against TSN alone, and C with kernels along time only against C."""
+    parts = []
+    for row, baseline, text in (
+        ("tsn-CinST-133", "tsn-none", "CinST with (1, 3, 3) kernels over TSN alone"),
+        ("tsn-C-311", "tsn-none", "C with (3, 1, 1) kernels over TSN alone"),
+    ):
+        found = difference(record, row, baseline) if record else None
+        if found:
+            parts.append(f"{text} {percent(*found, signed=True)} points")
+    return f"on the probe the kernel along time does it: {'; '.join(parts)}" if parts else NOT_RUN
+
+
+def small(record: Record | None) -> str:
+    """CinST against C and ST on the levels with a short event and with a small motion."""
+    parts = []
+    for level in ("short", "small"):
+        assert level in LEVELS
+        for baseline in LOCAL[:2]:
+            found = difference(record, f"tsn-CinST {level}", f"{baseline} {level}") if record else None
+            if found:
+                parts.append(f"{level}, over {baseline.partition('-')[2]} {percent(*found, signed=True)}")
+    return f"on the probe CinST: {'; '.join(parts)} points" if parts else NOT_RUN
+
+
+def dearer() -> str:
+    """What the modules add by the paper's own rules of counting."""
+    whole = audit.built(audit.VARIANTS["tsn-none"], "thop-2020")[1]
+    shares = {gate: 100 * Decimal(audit.added(gate, "thop-2020")[1]) / whole for gate in ("C", "ST", BEST)}
+    return "holds for C alone: " + ", ".join(f"{gate} {share:.2g}%" for gate, share in shares.items())

@@ -1,0 +1,168 @@
+r"""What is trained and compared for attention in attention; the one place that shrinks anything.
+
+Values of the profile `paper` are those of Y. Hao et al., section IV-B, cited beside them; weight decay, the bound on
+the gradient and dropout, which the paper does not print, are those of its authors' code.
+"""
+
+from dataclasses import dataclass, replace
+
+from videoattn.data.augment import CENTRE, SCALES
+from videoattn.data.clips import ClipSettings
+from videoattn.data.probes.order import OrderProbe
+from videoattn.papers.aia.attention import NAMES
+from videoattn.training.recipe import Recipe
+
+CROPS = {"centre": CENTRE, "multi-scale": SCALES}  # in training: section IV-B, and the authors' code
+RIVAL_NAMES = ("SE3D", "GE3D-G", "GE3D-DW133", "GE3D-DW333", "S3D-G", "CBAM3D-177", "CBAM3D-377")  # table I
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One size of the study.
+
+    Args:
+        jobs: names from `VARIANTS`.
+        backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
+        dropout: before the last layer.
+        recipe: optimisation.
+        clips: what is taken from a video; a variant says how many frames, `crops` which of `CROPS`.
+        protocols: further ways of testing of table II: crops and clips of a video.
+        probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
+        workers: processes that load clips. test_batch: videos at a time in testing.
+        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
+    """
+
+    jobs: tuple[str, ...]
+    seeds: int
+    backbone: str
+    channels: tuple[int, ...] | None
+    stem_width: int | None
+    layers: tuple[int, ...] | None
+    dropout: float
+    recipe: Recipe
+    clips: ClipSettings
+    crops: str
+    protocols: tuple[tuple[int, int], ...]
+    probe: OrderProbe
+    max_unreadable: float = 0.05
+    workers: int = 0
+    test_batch: int = 64
+    lanes: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What a job trains.
+
+    Args:
+        kind: of network, "tsn", "tsm", "c3d" or "gst".
+        gate: in every residual block of TSN or TSM, a name of table I; None for no gate.
+        kernel: of the convolutions of the paper's own modules.
+        frames: of a clip.
+    """
+
+    kind: str
+    gate: str | None = None
+    kernel: tuple[int, int, int] = (3, 3, 3)
+    frames: int = 8
+
+
+def plain(gate: str) -> str:
+    """A gate's name as part of a file's name: "CinST->STinC" becomes "CinST_STinC"."""
+    return gate.replace("->", "_")
+
+
+SPATIAL, TEMPORAL = (1, 3, 3), (3, 1, 1)
+KERNELS = {"133": SPATIAL, "311": TEMPORAL}  # the ablation that the paper lacks
+ABLATED = ("C", "ST", "CinST")
+BEST = "CinST->STinC"  # section IV-C: "the ultimate AIA version"
+VARIANTS = {
+    "tsn-none": Variant(kind="tsn"),
+    **{f"tsn-{plain(gate)}": Variant(kind="tsn", gate=gate) for gate in (*RIVAL_NAMES, *NAMES)},
+    **{
+        f"tsn-{plain(gate)}-{label}": Variant(kind="tsn", gate=gate, kernel=kernel)
+        for gate in ABLATED
+        for label, kernel in KERNELS.items()
+    },
+    "tsm-none": Variant(kind="tsm"),
+    **{f"tsm-{plain(gate)}": Variant(kind="tsm", gate=gate) for gate in NAMES},
+    "c3d": Variant(kind="c3d"),
+    "gst": Variant(kind="gst"),
+    **{
+        f"{kind}-{plain(BEST)}-{frames}f": Variant(kind=kind, gate=BEST, frames=frames)
+        for kind in ("tsn", "tsm")
+        for frames in (12, 16)
+    },
+}
+LONGER = tuple(name for name, variant in VARIANTS.items() if variant.frames > 8)
+EIGHT = tuple(name for name in VARIANTS if name not in LONGER)  # what a clip of eight frames is enough for
+CENTRAL = ("tsn-none", "tsn-CinST_STinC", "tsm-none", "tsm-CinST_STinC")  # on a user's videos, in the small profiles
+
+PAPER = Profile(
+    jobs=tuple(VARIANTS),
+    seeds=1,
+    backbone="resnet50",  # section IV-B
+    channels=None,
+    stem_width=None,
+    layers=None,
+    dropout=0.5,
+    # Section IV-B: 8 videos on each of 4 GPUs.
+    recipe=Recipe(epochs=50, batch_size=32, lr=0.01, weight_decay=1e-4, schedule="steps 20 40", clip_norm=20.0),
+    clips=ClipSettings(frames=8, size=224, short_side=256),  # "240 x 320" for Something-Something
+    crops="centre",
+    protocols=((1, 2), (3, 2)),
+    probe=OrderProbe(size=224, object_size=64.0, travel=80.0),
+    workers=8,
+    test_batch=4,
+)
+
+# A clip of the probe is taken whole, as it is.
+WHOLE = ClipSettings(frames=8, sampling="dense", size=32, short_side=32, flip=0.0)
+CPU = replace(
+    PAPER,
+    jobs=("tsn-none", "tsn-SE3D", "tsn-CBAM3D-377", "tsn-C", "tsn-ST", "tsn-CinST", "tsn-CinST_STinC", "tsn-C-311"),
+    seeds=3,
+    backbone="resnet18",
+    channels=(16, 32, 64, 64),
+    stem_width=8,
+    layers=(1, 1, 1, 1),
+    dropout=0.0,
+    recipe=Recipe(epochs=8, batch_size=32, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear"),
+    clips=WHOLE,
+    protocols=(),
+    probe=OrderProbe(train=2400, test=600),
+    workers=0,
+    test_batch=64,
+    lanes=0,
+)
+GPU = replace(
+    CPU,
+    jobs=EIGHT,
+    seeds=5,
+    probe=replace(CPU.probe, train=6000, test=1200),
+    lanes=8,  # the networks are small: several at a time fill the GPU
+)
+CHECK = replace(
+    CPU,
+    jobs=("tsn-none", "tsn-SE3D", "tsn-C", "tsn-CinST_STinC", "tsn-C-311", "tsm-none", "tsm-ST", "c3d", "gst"),
+    seeds=1,
+    lanes=1,
+    recipe=replace(CPU.recipe, epochs=1, batch_size=8),
+    probe=replace(CPU.probe, train=24, test=24),
+)
+PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+# A user's own videos are larger and longer than the probe's clips.
+VIDEO_CLIPS = replace(PAPER.clips, size=112, short_side=128)
+VIDEOS = {
+    "check": {"jobs": CENTRAL, "clips": replace(VIDEO_CLIPS, size=56, short_side=64)},
+    "cpu": {"jobs": CENTRAL, "clips": VIDEO_CLIPS},
+    "gpu": {
+        "jobs": EIGHT,
+        "clips": PAPER.clips,
+        "protocols": PAPER.protocols,
+        "test_batch": PAPER.test_batch,
+        "workers": 8,
+        "lanes": 1,
+    },
+    "paper": {},
+}

@@ -1,0 +1,77 @@
+"""The study of attention in attention: from the notebook's parameters to networks, clips and results."""
+
+import functools
+from dataclasses import replace
+
+from torch import nn
+
+from videoattn.backbones.inflated import ClipNetwork
+from videoattn.backbones.resnet import resnet
+from videoattn.backbones.tsn import tsn
+from videoattn.backbones.video_network import VideoNetwork
+from videoattn.data.clips import ClipSettings
+from videoattn.papers.aia import inspection
+from videoattn.papers.aia.comparison import rows
+from videoattn.papers.aia.network import gated
+from videoattn.papers.aia.recipe import CROPS, PROFILES, VARIANTS, VIDEOS, Profile, Variant
+from videoattn.training.parameters import Parameters
+from videoattn.training.rgb_study import RGBData, rgb_study, sized
+from videoattn.training.study import Study
+
+
+def study(parameters: Parameters) -> Study:
+    """The study that these parameters ask for; nothing is generated or trained yet.
+
+    Raises:
+        InputError: the data set is not as it should be, or flow is asked for.
+    """
+    parameters, profile = sized(parameters, PROFILES, VIDEOS)
+    data = RGBData(
+        parameters,
+        profile,
+        settings=settings(profile),
+        use=lambda name: str(VARIANTS[name].frames),
+        protocols=tuple(protocol(*views) for views in profile.protocols),
+    )
+    return rgb_study(
+        parameters,
+        profile,
+        data,
+        variants=VARIANTS,
+        rows=rows(tuple(protocol(*views) for views in profile.protocols)),
+        recipe=lambda name: profile.recipe,
+        build=lambda name: build(VARIANTS[name], profile, classes=data.classes, pretrained=parameters.pretrained),
+        inspect=functools.partial(inspection.by_level, data),
+    )
+
+
+def protocol(crops: int, clips: int) -> str:
+    """The name of a way of testing, as in table II behind the number of frames: "3x2"."""
+    return f"{crops}x{clips}"
+
+
+def settings(profile: Profile) -> dict[str, ClipSettings]:
+    """What is taken from a video, by number of frames, and for each further way of testing, as in "8 3x2"."""
+    found = {}
+    for frames in sorted({VARIANTS[name].frames for name in profile.jobs}):
+        found[f"{frames}"] = own = replace(profile.clips, frames=frames, scales=CROPS[profile.crops])
+        for crops, clips in profile.protocols:
+            found[f"{frames} {protocol(crops, clips)}"] = replace(own, test_crops=crops, test_clips=clips)
+    return found
+
+
+def build(variant: Variant, profile: Profile, *, classes: int, pretrained: bool = False) -> nn.Module:
+    """The network of one variant."""
+    options = {
+        "dropout": profile.dropout,
+        "pretrained": pretrained,
+        "channels": profile.channels,
+        "stem_width": profile.stem_width,
+        "layers": profile.layers,
+    }
+    if variant.kind in ("c3d", "gst"):
+        return VideoNetwork(ClipNetwork(resnet(profile.backbone, classes=classes, **options), kind=variant.kind))
+    network = tsn(profile.backbone, classes=classes, frames=variant.frames, shift=variant.kind == "tsm", **options)
+    if variant.gate:
+        gated(network, variant.gate, kernel=variant.kernel)
+    return VideoNetwork(network)
