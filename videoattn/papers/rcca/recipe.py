@@ -103,7 +103,7 @@ BACKBONES = tuple(name for name in VARIANTS if name not in CELLS)
 CENTRAL = ("tsm-none", "tsm-nl", "tsm-r3")  # on a user's videos, in the small profiles
 
 QUICK = Recipe(epochs=24, batch_size=64, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="linear")
-QUICK_CELLS = replace(QUICK, epochs=20, lr=0.003)
+QUICK_CELLS = replace(QUICK, epochs=16, lr=0.003)
 PAPER = Profile(
     jobs=BACKBONES,
     seeds=1,
