@@ -20,7 +20,7 @@ class CellNetwork(nn.Module):
         module: over (B, width, T, rows, columns); `nn.Identity()` for no attention.
         classes: outputs.
         width: C of the module.
-        cell: side of a cell in pixels; kernel and stride of the first convolution.
+        cell: side of a cell in pixels, of which the network sees the mean colour.
         readout: "pooled" averages the maps over all positions before the last layer; "place" takes them at the first of
             clip["places"] instead.
 
@@ -40,7 +40,8 @@ class CellNetwork(nn.Module):
         if readout not in READOUTS:
             raise InputError(f"readout {readout!r} is unknown; possible are {', '.join(READOUTS)}")
         self.stem = nn.Sequential(
-            nn.Conv3d(3, width, (1, cell, cell), stride=(1, cell, cell)),
+            nn.AvgPool3d((1, cell, cell)),
+            nn.Conv3d(3, width, 1),
             nn.GELU(),
             nn.Conv3d(width, width, 1),
             nn.GELU(),

@@ -98,11 +98,12 @@ VARIANTS = {
     "mfnet-rcca": Variant(kind="mfnet", block="rcca", positions=FIVE),
 }
 CELLS = tuple(name for name, variant in VARIANTS.items() if variant.kind == "cells")
+STEPS = tuple(f"{p}{name}" for p in ("cells-", "place-") for name in ("none", "nl", "r1", "r2", "r3", "r4"))
 BACKBONES = tuple(name for name in VARIANTS if name not in CELLS)
 CENTRAL = ("tsm-none", "tsm-nl", "tsm-r3")  # on a user's videos, in the small profiles
 
 QUICK = Recipe(epochs=24, batch_size=64, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="linear")
-QUICK_CELLS = replace(QUICK, epochs=12, lr=0.004)
+QUICK_CELLS = replace(QUICK, epochs=16, lr=0.003)
 PAPER = Profile(
     jobs=BACKBONES,
     seeds=1,
@@ -138,7 +139,7 @@ PAPER = Profile(
 WHOLE = ClipSettings(frames=3, sampling="dense", size=30, short_side=30, scales=(1.0,), flip=0.0)
 CPU = replace(
     PAPER,
-    jobs=CELLS,
+    jobs=STEPS,
     seeds=3,
     channels=(8, 16, 32, 64),
     stem_width=8,
