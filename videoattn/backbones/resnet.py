@@ -26,6 +26,7 @@ def resnet(
     channels: Sequence[int] | None = None,
     stem_width: int | None = None,
     layers: Sequence[int] | None = None,
+    zero_init: bool = True,
     padding: str = "zeros",
 ) -> ResNet:
     """One of timm's ResNets; input (B, in_channels, H, W), output (B, classes).
@@ -39,6 +40,7 @@ def resnet(
         channels: widths of the four stages, for small networks.
         stem_width: half the width of a stem of three 3x3 convolutions; None keeps the network's own stem.
         layers: blocks in the four stages; None keeps the network's own.
+        zero_init: residual branches start at zero, as timm's do; without it what stands in a branch learns at once.
         padding: what stands beyond the border for every convolution and for the pool of the stem.
 
     Raises:
@@ -55,7 +57,7 @@ def resnet(
     if pretrained and options:
         raise InputError(f"there are no ImageNet weights for {name} with {options}: leave PRETRAINED off")
     try:
-        net = timm.create_model(name, pretrained=pretrained, drop_rate=dropout, **options)
+        net = timm.create_model(name, pretrained=pretrained, drop_rate=dropout, zero_init_last=zero_init, **options)
     except OSError as error:  # every network failure of the hub's client is one
         raise RunError(
             f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "

@@ -87,11 +87,13 @@ def tsn(
     channels: Sequence[int] | None = None,
     stem_width: int | None = None,
     layers: Sequence[int] | None = None,
+    zero_init: bool = True,
 ) -> FrameNetwork:
     """TSN, or TSM with `shift`; input (B, 3, frames, H, W), output (B, classes).
 
     Args:
-        name, classes, dropout, pretrained, channels, stem_width, layers: as in `videoattn.backbones.resnet.resnet`.
+        name, classes, dropout, pretrained, channels, stem_width, layers, zero_init: as in
+            `videoattn.backbones.resnet.resnet`.
         frames: T.
         shift: a temporal shift in every residual block.
         fraction: 1/fraction of the channels shifts each way; it is at most the channels of the narrowest block.
@@ -112,6 +114,7 @@ def tsn(
         channels=channels,
         stem_width=stem_width,
         layers=layers,
+        zero_init=zero_init,
     )
     if shift:
         add_temporal_shift(backbone, frames=frames, fraction=fraction)

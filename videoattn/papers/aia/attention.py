@@ -53,7 +53,7 @@ class Context(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 5:
             raise InputError(f"x has shape {tuple(x.shape)}; (B, C, T, H, W) is expected")
-        pooled = [x.mean(self.axis, keepdim=True), x.amax(self.axis, keepdim=True)]
+        pooled = [x.mean(self.axis, keepdim=True), x.max(self.axis, keepdim=True).values]
         context = torch.cat(pooled, self.axis)  # Eq. (1), (2), (3), (4), (12), (13)
         y = self.norm(conv3d(self.conv, context.transpose(1, self.axis)))
         return torch.sigmoid(y).transpose(1, self.axis)  # Eq. (5), (6), (7), (8), (14)

@@ -68,6 +68,7 @@ def build(variant: Variant, profile: Profile, *, classes: int, pretrained: bool 
         "channels": profile.channels,
         "stem_width": profile.stem_width,
         "layers": profile.layers,
+        "zero_init": profile.zero_init,
     }
     if variant.kind in ("c3d", "gst"):
         return VideoNetwork(ClipNetwork(resnet(profile.backbone, classes=classes, **options), kind=variant.kind))
