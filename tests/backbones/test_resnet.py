@@ -124,3 +124,10 @@ def test_weights_out_of_reach(monkeypatch):
     with pytest.raises(RunError, match=r"weights of resnet50 could not be fetched \(ConnectionError\).*PRETRAINED off"):
         resnet("resnet50", classes=2, pretrained=True)
     assert asked == [("resnet50", True)]
+
+
+def test_residual_branches_start_at_zero_unless_told():
+    for zero_init in (True, False):
+        net = resnet("resnet18", classes=3, channels=(8, 8, 8, 8), zero_init=zero_init)
+        last = [block.bn2.weight for stage in (net.layer1, net.layer4) for block in stage]
+        assert all(torch.equal(weight, torch.full_like(weight, float(not zero_init))) for weight in last)

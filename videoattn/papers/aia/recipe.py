@@ -131,7 +131,7 @@ CPU = replace(
     layers=(1, 1, 1, 1),
     zero_init=False,  # the modules stand in the branches
     dropout=0.0,
-    recipe=Recipe(epochs=7, batch_size=32, lr=0.004, optimizer="adamw", weight_decay=0.01, schedule="linear"),
+    recipe=Recipe(epochs=8, batch_size=32, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="steps 6"),
     clips=WHOLE,
     protocols=(),
     probe=OrderProbe(train=2400, test=600, size=28, object_size=8.0, travel=18.0),
@@ -151,7 +151,7 @@ CHECK = replace(
     jobs=("tsn-none", "tsn-SE3D", "tsn-C", "tsn-CinST_STinC", "tsn-C-311", "tsm-none", "tsm-ST", "c3d", "gst"),
     seeds=1,
     lanes=1,
-    recipe=replace(CPU.recipe, epochs=1, batch_size=8),
+    recipe=replace(CPU.recipe, epochs=1, batch_size=8, schedule="linear"),
     probe=replace(CPU.probe, train=24, test=24),
 )
 PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}

@@ -3,6 +3,7 @@
 import functools
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from videoattn.backbones.inflated import ClipNetwork
@@ -75,4 +76,7 @@ def build(variant: Variant, profile: Profile, *, classes: int, pretrained: bool 
     network = tsn(profile.backbone, classes=classes, frames=variant.frames, shift=variant.kind == "tsm", **options)
     if variant.gate:
         gated(network, variant.gate, kernel=variant.kernel)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):  # small maps take a quarter less time in this layout
+            module.to(memory_format=torch.channels_last)
     return VideoNetwork(network)
