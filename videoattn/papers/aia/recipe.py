@@ -131,7 +131,7 @@ CPU = replace(
     layers=(1, 1, 1, 1),
     zero_init=False,  # the modules stand in the branches
     dropout=0.0,
-    recipe=Recipe(epochs=8, batch_size=32, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="steps 6"),
+    recipe=Recipe(epochs=6, batch_size=16, lr=0.004, optimizer="adamw", weight_decay=0.01, schedule="steps 5"),
     clips=WHOLE,
     protocols=(),
     probe=OrderProbe(train=2400, test=600, size=28, object_size=8.0, travel=18.0),
