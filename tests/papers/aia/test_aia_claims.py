@@ -59,9 +59,10 @@ def test_the_order_of_table_1_over_the_rows_that_were_run():
 
 def test_kernels_and_small_motions():
     values = {"tsn-none": [0.5] * 3, "tsn-CinST-133": [0.5] * 3, "tsn-C-311": [0.9] * 3}
-    told = verdict("It is the attention in attention", values)
-    assert told.endswith("(1, 3, 3) kernels over TSN alone +0.0 ± 0.0 points; C with (3, 1, 1) kernels over TSN alone "
-                         "+40.0 ± 0.0 points")  # fmt: skip
+    assert verdict("The nesting does it", values) == (
+        "on the probe: CinST with (1, 3, 3) kernels +0.0 ± 0.0 points over TSN alone; C with (3, 1, 1) kernels "
+        "+40.0 ± 0.0 points over TSN alone"
+    )
     values = {
         f"tsn-{name} {level}": [top1] * 3
         for name, top1 in (("C", 0.6), ("ST", 0.9), ("CinST", 0.8))

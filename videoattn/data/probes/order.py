@@ -124,7 +124,7 @@ class OrderProbe(Dials):
         centres = np.stack([np.full_like(offsets, y), x + offsets], axis=-1)
         order = order if second else np.arange(self.frames)
         label = self.names.index(f"{level}-{LEVELS[level][second]}")
-        hue = list(LEVELS).index(level) * len(HUES) // len(LEVELS)
+        hue = self.levels.index(level) * len(HUES) // len(self.levels)
         patterns = rng.choice(ALL_PATTERNS, objects)
         return Scene(level, label, hue, patterns, centres[order], shown[order], order)
 

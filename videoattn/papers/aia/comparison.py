@@ -1,7 +1,7 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
 from videoattn.papers.aia.attention import NAMES
-from videoattn.papers.aia.recipe import BEST, RIVAL_NAMES, VARIANTS, plain
+from videoattn.papers.aia.recipe import BEST, EASY, HARD, RIVAL_NAMES, VARIANTS, plain
 from videoattn.training.jobs import Row
 
 # Table II: networks over 8, 12 and 16 frames, and the last rows: their scores, added.
@@ -44,11 +44,12 @@ def jobs(row: str) -> tuple[str, ...]:
 # What the README shows: (label, row of the results).
 HEADLINE = tuple(
     (f"{label}, {level}", f"{name} {level}")
-    for level in ("direction", "events", "small", "pretend")
+    for level in (*EASY, *HARD)
     for label, name in (
         ("TSN", "tsn-none"),
         ("TSN + SE3D", "tsn-SE3D"),
         ("TSN + C", "tsn-C"),
+        ("TSN + ST", "tsn-ST"),
         ("TSN + CinST", "tsn-CinST"),
     )
 )
