@@ -65,7 +65,7 @@ def test_dense_frames_in_training_start_anywhere():
         ({"size": 40}, "size is 40; it must be at most short_side, which is 32"),
         ({"short_side": 33}, "short_side is 33"),
         ({"scales": (1.0, 1.5)}, r"scales \(1.0, 1.5\)"),
-        ({"scales": ()}, r"scales \(\)"),
+        ({"scales": (0.0,)}, r"scales \(0.0,\)"),
         ({"flip": 1.5}, "flip is 1.5"),
         ({"test_clips": 0}, "test_clips is 0"),
         ({"test_crops": 5}, "test_crops is 5; possible are 1, 3, 10"),
