@@ -107,8 +107,9 @@ def test_what_is_unknown_is_refused(name, options, says):
         resnet(name, classes=2, **options)
 
 
-def test_a_network_without_stages_is_refused():
-    others = [name for name in timm.list_models("*resnet*") if name.startswith("resnetv2_50")]
+@pytest.mark.parametrize("start", ["resnetv2_50", "legacy_seresnet18", "tresnet_m", "inception_resnet_v2"])
+def test_a_network_without_stages_is_refused(start):
+    others = [name for name in timm.list_models("*resnet*") if name.startswith(start)]
     with pytest.raises(InputError, match="which has no layer1 to layer4"), torch.device("meta"):
         resnet(others[0], classes=2)
 

@@ -56,8 +56,9 @@ def resnet(
     options |= {} if layers is None else {"layers": tuple(layers)}
     if pretrained and options:
         raise InputError(f"there are no ImageNet weights for {name} with {options}: leave PRETRAINED off")
+    options |= {} if zero_init else {"zero_init_last": False}
     try:
-        net = timm.create_model(name, pretrained=pretrained, drop_rate=dropout, zero_init_last=zero_init, **options)
+        net = timm.create_model(name, pretrained=pretrained, drop_rate=dropout, **options)
     except OSError as error:  # every network failure of the hub's client is one
         raise RunError(
             f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "
