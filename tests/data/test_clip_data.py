@@ -15,7 +15,7 @@ from videoattn.data.decode import Decoder
 from videoattn.data.listing import listed
 from videoattn.data.probes.relation import RelationProbe
 from videoattn.data.probes.store import read_truth
-from videoattn.errors import RunError
+from videoattn.errors import InputError, RunError
 
 PLAIN = ClipSettings(frames=3, size=16, short_side=16, scales=(1.0,), flip=0.0)
 SETTINGS = {"train": PLAIN, "views": replace(PLAIN, test_clips=2, test_crops=3)}
@@ -58,6 +58,13 @@ def test_a_probe_is_not_looked_through(root, monkeypatch):
     assert torch.equal(again[5, 2][0]["rgb"], train[0, 2][0]["rgb"])
     train.close()
     test.close()
+
+
+def test_ten_crops_of_left_and_right_are_refused_before_anything_is_looked_through(root, monkeypatch):
+    monkeypatch.setattr("videoattn.data.clip_data.survey", None)  # would fail
+    sided = lambda: tuple(replace(videos, classes=("left", "right")) for videos in listed("folder", root))  # noqa: E731
+    with pytest.raises(InputError, match="'left' becomes another"):
+        ClipData(sided, settings=SETTINGS | {"ten": replace(PLAIN, test_crops=10)}, max_unreadable=0.1)
 
 
 def test_videos_are_looked_through_once(root, tmp_path, monkeypatch):

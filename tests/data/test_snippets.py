@@ -10,7 +10,7 @@ import torch
 
 from videoattn.data import augment
 from videoattn.data.decode import Decoder
-from videoattn.data.flow import FlowSettings
+from videoattn.data.flow import FlowCache, FlowSettings
 from videoattn.data.listing import listed
 from videoattn.data.probes.binding import BindingProbe
 from videoattn.data.sampling import segment_starts
@@ -102,7 +102,7 @@ def test_a_training_item_depends_on_seed_epoch_and_index_alone(data, root):
         assert same(data.train("segments", seed=1, streams=(stream,))[3, 5][0], {stream: first[stream]})
 
 
-def test_a_flip_exchanges_left_and_right_in_the_label(data):
+def test_a_flip_exchanges_left_and_right_in_the_label(data, monkeypatch):
     sided = replace(data.lists[0], classes=("left", "right", "up", "down"))
     chosen = replace(SEGMENTS, scales=augment.CENTRE)
     flow = data.train("segments", seed=0, streams=BOTH).flow
@@ -119,6 +119,9 @@ def test_a_flip_exchanges_left_and_right_in_the_label(data):
     assert len(seen) == 8
     with pytest.raises(InputError, match="'left' becomes another"):
         Snippets(sided, flow, SETTINGS["ten"], train=False)
+    monkeypatch.setattr(FlowCache, "build", None)  # would fail
+    with pytest.raises(InputError, match="'left' becomes another"):
+        TwoStreamData(lambda: (sided, sided), flow=flow.settings, settings=SETTINGS, max_unreadable=0.0)
 
 
 def test_test_items_are_the_centre_or_ten_crops_normalised(data):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from videoattn.data.augment import check_ten_crops
 from videoattn.data.clips import Clips, ClipSettings
 from videoattn.data.decode import UnreadableVideo, VideoInfo
 from videoattn.data.kept import KEPT_BYTES
@@ -35,6 +36,8 @@ class ClipData:
         self.settings = dict(settings)
         self.unreadable: list[str] = []
         self.lists = videos()
+        if any(own.test_crops == 10 for own in self.settings.values()):
+            check_ten_crops(self.lists[1].classes)  # before anything is looked through
         self._infos: list[list[VideoInfo] | None] = [None, None]
         self._extra = extra
         self._made: dict[tuple[str, str], Clips] = {}

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from videoattn.data.augment import check_ten_crops
 from videoattn.data.flow import FlowCache, FlowSettings
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
@@ -33,7 +34,10 @@ class TwoStreamData:
         self.cache = FlowCache(cache_root() / "flow", flow)
         self.settings = dict(settings)
         self.unreadable: list[str] = []
-        self.lists = tuple(self._readable(v, max_unreadable) for v in videos())
+        lists = videos()
+        if any(own.test_crops == 10 for own in self.settings.values()):
+            check_ten_crops(lists[1].classes)  # before any flow is computed
+        self.lists = tuple(self._readable(v, max_unreadable) for v in lists)
         self._snippets: dict[tuple[str, str], Snippets] = {}
 
     def train(self, use: str, *, seed: int, streams: Sequence[str]) -> Snippets:
