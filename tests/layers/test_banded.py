@@ -66,3 +66,9 @@ def test_under_autocast_it_is_computed_in_half():
         half, direct = conv3d(conv, x), conv(x)
     assert half.dtype == direct.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), conv(x), rtol=0.05, atol=0.05)
+
+
+def test_compiled_it_gives_the_same():
+    conv, x = nn.Conv3d(2, 1, 3, padding=1, bias=False), torch.randn(2, 2, 6, 5, 4)
+    compiled = torch.compile(lambda x: conv3d(conv, x), backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), conv(x))

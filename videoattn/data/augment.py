@@ -77,7 +77,7 @@ def draw_crop(
     if not 0 <= flip <= 1:
         raise InputError(f"flip {flip} must be a probability in [0, 1]")
     shorter = min(height, width)
-    if scales == CENTRE:
+    if not scales:
         if size > shorter:
             raise InputError(f"a crop of {size}x{size} does not fit a frame of {height}x{width}")
         return Crop((height - size) // 2, (width - size) // 2, size, size, bool(rng.random() < flip))

@@ -27,8 +27,9 @@ def conv3d(conv: nn.Conv3d, x: Tensor) -> Tensor:
         return conv(x)
     b, _, n, height, width = x.shape
     k = conv.kernel_size[0]
-    reach = torch.arange(n) - torch.arange(n)[:, None] + k // 2  # of p (down) to z (right): which tap of the kernel
-    taps = torch.arange(k)[:, None, None] == reach  # (k, p, z)
+    place = torch.arange(n, device=x.device)
+    reach = place - place[:, None] + k // 2  # of p (down) to z (right): which tap of the kernel
+    taps = torch.arange(k, device=x.device)[:, None, None] == reach  # (k, p, z)
     weight = torch.einsum("ockij,kpz->opczij", conv.weight, taps.to(conv.weight.dtype)).flatten(2, 3).flatten(0, 1)
     y = functional.conv2d(x.flatten(1, 2), weight, padding=conv.padding[1:])
     return y.view(b, conv.out_channels, n, height, width)
