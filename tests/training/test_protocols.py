@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import CLASSES, Clips
-from torch import Tensor, nn
+from tiny import Clips, Net
+from torch import Tensor
 
 from videoattn.data.clips import ClipSettings
 from videoattn.data.videos import Sample, VideoList
@@ -17,15 +17,6 @@ from videoattn.training.parameters import check
 from videoattn.training.recipe import Recipe
 from videoattn.training.rgb_study import RGBData
 from videoattn.training.study import Study
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, CLASSES)
-
-    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {"rgb": self.layer(clip["rgb"].flatten(1))}
 
 
 class Views(Clips):
@@ -55,7 +46,7 @@ def test_each_way_is_a_stream_that_rows_can_take(tmp_path, monkeypatch):
         jobs=jobs,
         rows=rows,
         seeds=(0,),
-        build=lambda job, weights: Net(),
+        build=lambda job, weights: Net(random=False),
         data=SimpleNamespace(train=lambda j, s: Clips(), test=lambda j: Views(1), description=dict),
         further=lambda job: {"3x2": Views(6)},
     )

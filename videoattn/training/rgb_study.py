@@ -4,15 +4,16 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from videoattn.data.clip_data import ClipData
 from videoattn.data.clips import Clips, ClipSettings
 from videoattn.data.listing import Lists, listed
+from videoattn.data.probes.dials import Dials
 from videoattn.data.probes.store import read_truth
 from videoattn.errors import InputError
 from videoattn.locations import cache_root
@@ -24,16 +25,27 @@ from videoattn.training.study import Study
 WITHOUT_EFFECT = ("workers", "lanes", "max_unreadable")  # on the results, so not part of a run's digest
 
 
-class Profile(Protocol):
-    """One size of a study, a frozen dataclass: these, and what its networks take."""
+@dataclass(frozen=True, kw_only=True)
+class RGBProfile:
+    """One size of a study; a paper's own profile adds what its networks take and how they are trained.
+
+    Args:
+        jobs: names of variants. seeds: of each.
+        probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
+        workers: processes that load clips. test_batch: videos at a time in testing.
+        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
+    """
 
     jobs: tuple[str, ...]
     seeds: int
-    probe: Any
-    max_unreadable: float
-    workers: int
-    test_batch: int
-    lanes: int
+    probe: Dials
+    max_unreadable: float = 0.05
+    workers: int = 0
+    test_batch: int = 64
+    lanes: int = 1
+
+
+Profile = TypeVar("Profile", bound=RGBProfile)
 
 
 def sized(
@@ -64,7 +76,7 @@ class RGBData:
     def __init__(
         self,
         parameters: Parameters,
-        profile: Profile,
+        profile: RGBProfile,
         *,
         settings: Mapping[str, ClipSettings],
         use: Callable[[str], str],
@@ -125,7 +137,7 @@ class RGBData:
 
 def rgb_study(
     parameters: Parameters,
-    profile: Profile,
+    profile: RGBProfile,
     data: RGBData,
     *,
     variants: Mapping[str, Any],

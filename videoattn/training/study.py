@@ -167,7 +167,7 @@ class Study:
             workers=self.workers,
         )
         scores = {}
-        for protocol, test in ({"": self.data.test(job)} | (self.further(job) if self.further else {})).items():
+        for protocol, test in self._tests(job).items():
             found, labels = predict(
                 network,
                 test,
@@ -192,6 +192,10 @@ class Study:
             "log": rows,
             "environment": environment(accelerator.device),
         }
+
+    def _tests(self, job: Job) -> dict[str, Dataset]:
+        """The test videos as the job takes them, and in other ways, by name."""
+        return {"": self.data.test(job)} | (self.further(job) if self.further else {})
 
     def _order(self, name: str) -> int:
         return [job.name for job in self.jobs].index(name)

@@ -52,17 +52,20 @@ def test_the_order_of_table_1_over_the_rows_that_were_run():
     rows = TABLE_1["tsn"][1:]
     chosen = {row: float(printed_value("aia", "I", name, column)) for name, column, row in rows[:5]}
     told = verdict("The order of table I", {row: [value / 100] * 3 for row, value in chosen.items()})
-    assert told == "agrees on the probe: Kendall's tau of 5 modules 1.00 ± 0.00"
+    assert told == "agrees on the probe: Kendall's tau of 5 rows 1.00 ± 0.00"
     told = verdict("The order of table I", {row: [1 - value / 100] * 3 for row, value in chosen.items()})
-    assert told.startswith("does not agree on the probe: Kendall's tau of 5 modules -1.00")
+    assert told.startswith("does not agree on the probe: Kendall's tau of 5 rows -1.00")
 
 
 def test_kernels_and_small_motions():
     values = {"tsn-none": [0.5] * 3, "tsn-CinST-133": [0.5] * 3, "tsn-C-311": [0.9] * 3}
-    assert verdict("The nesting does it", values) == (
-        "on the probe: CinST with (1, 3, 3) kernels +0.0 ± 0.0 points over TSN alone; C with (3, 1, 1) kernels "
-        "+40.0 ± 0.0 points over TSN alone"
+    assert verdict("Attention in attention brings", values) == (
+        "does not hold on the probe: CinST with kernels (1, 3, 3) +0.0 ± 0.0 points over TSN alone; "
+        "C with kernels (3, 1, 1) +40.0 ± 0.0 points over TSN alone"
     )
+    values["tsn-CinST-133"] = [0.7] * 3
+    assert verdict("Attention in attention brings", values).startswith("holds on the probe: CinST with kernels (1, 3")
+    assert verdict("Attention in attention brings", {"tsn-none": [0.5], "tsn-C-311": [0.9]}) == NOT_RUN
     values = {
         f"tsn-{name} {level}": [top1] * 3
         for name, top1 in (("C", 0.6), ("ST", 0.9), ("CinST", 0.8))

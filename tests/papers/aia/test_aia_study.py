@@ -24,7 +24,6 @@ from videoattn.papers.aia.recipe import (
     LONGER,
     PAPER,
     PROFILES,
-    RIVAL_NAMES,
     VARIANTS,
     VIDEOS,
     plain,
@@ -104,7 +103,7 @@ def test_the_paper_profile_is_the_papers():
     assert set(EIGHT) | set(LONGER) == set(VARIANTS)
     assert {VARIANTS[name].frames for name in LONGER} == {12, 16}
     assert set(VIDEOS) == set(PROFILES)
-    assert {VARIANTS[f"tsn-{plain(name)}"].gate for name in (*RIVAL_NAMES, *NAMES)} == {*RIVAL_NAMES, *NAMES}
+    assert {VARIANTS[f"tsn-{plain(name)}"].gate for name in (*RIVALS, *NAMES)} == {*RIVALS, *NAMES}
 
 
 def test_what_is_taken_from_a_video():

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from videoattn.data.probes.order import LEVELS
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.aia import audit
 from videoattn.papers.aia.comparison import TABLE_1
-from videoattn.papers.aia.recipe import BEST, plain
+from videoattn.papers.aia.recipe import BEST, HARD, KERNELS, VARIANTS, plain
 from videoattn.reporting.audit import printed_value
-from videoattn.reporting.claims import Claim, judged
+from videoattn.reporting.claims import Claim, judged, ordered
 from videoattn.reporting.record import Record
-from videoattn.reporting.tables import NOT_RUN, agreement, difference, percent
+from videoattn.reporting.tables import NOT_RUN, difference, percent
 
 LOCAL = ("tsn-C", "tsn-ST", "tsn-CinST")  # modules with kernels along time
 BLIND = ("tsn-SE3D", "tsn-GE3D-G", "tsn-GE3D-DW133", "tsn-S3D-G", "tsn-CBAM3D-177")  # and those without
@@ -30,8 +29,8 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("One in the other is better than one behind the other", "IV-C, table I", "11",
               over(record, "tsn-CinST", ("tsn-C_ST",))),
         Claim("CinST->STinC is best", "IV-C, table I", "11", over(record, best, ("tsn-CinST",))),
-        Claim("The order of table I", "table I", "11", ordered(record)),
-        Claim("The nesting does it (here: without the kernel along time)", "I", "11", kernel(record)),
+        Claim("The order of table I", "table I", "11", ordered(record, "I", run_rows(record))),
+        Claim("Attention in attention brings the gain, not the 3x3x3 kernels in it", "I", "11", kernel(record)),
         Claim("Less than 0.02% more FLOPs", "abstract, I, IV-C, V", "8", dearer()),
         Claim("Short and small motions are where C and ST fail and AIA does not", "IV-D, figure 5", "11",
               small(record)),
@@ -76,32 +75,30 @@ def worse() -> str:
     )
 
 
-def ordered(record: Record | None) -> str:
-    """Agreement of table I's ordering with the one on the probe, over the rows of the profile."""
-    rows = [row for row in TABLE_1["tsn"][1:] if record and record.values(row[2])]
-    found = agreement(record, "I", rows) if len(rows) > 1 else None
-    if found is None:
-        return NOT_RUN
-    mean, half = found
-    word = "agrees" if mean - half > 0 else "does not agree" if mean + half < 0 else "undecided"
-    return f"{word} on the probe: Kendall's tau of {len(rows)} modules {mean:.2f} ± {half:.2f}"
+def run_rows(record: Record | None) -> list[tuple[str, str, str]]:
+    """The modules of table I that the record's profile holds."""
+    return [row for row in TABLE_1["tsn"][1:] if record and record.values(row[2])]
 
 
 def kernel(record: Record | None) -> str:
-    """Modules with kernels of one frame, and along time only, against the network without a module."""
-    parts = []
-    for gate, label, shape in (("C", "133", "(1, 3, 3)"), ("CinST", "133", "(1, 3, 3)"), ("C", "311", "(3, 1, 1)")):
-        found = difference(record, f"tsn-{gate}-{label}", "tsn-none") if record else None
-        if found:
-            parts.append(f"{gate} with {shape} kernels {percent(*found, signed=True)} points over TSN alone")
-    return f"on the probe: {'; '.join(parts)}" if parts else NOT_RUN
+    """Modules whose kernels see one frame, and along time only, against the network without a module."""
+    found = {}
+    for gate, shape in (("C", "133"), ("CinST", "133"), ("C", "311")):
+        gain = difference(record, f"tsn-{gate}-{shape}", "tsn-none") if record else None
+        if gain:
+            found[f"{gate} with kernels {KERNELS[shape]}"] = (shape, gain)
+    blind = [mean - half > 0 for shape, (mean, half) in found.values() if shape == "133"]
+    if not blind:
+        return NOT_RUN
+    word = "holds" if all(blind) else "does not hold"
+    parts = [f"{what} {percent(*gain, signed=True)} points over TSN alone" for what, (_, gain) in found.items()]
+    return f"{word} on the probe: {'; '.join(parts)}"
 
 
 def small(record: Record | None) -> str:
     """CinST against C and ST on the levels with a short event and with a small motion."""
     parts = []
-    for level in ("short", "small"):
-        assert level in LEVELS
+    for level in HARD:
         for baseline in LOCAL[:2]:
             found = difference(record, f"tsn-CinST {level}", f"{baseline} {level}") if record else None
             if found:
@@ -111,6 +108,6 @@ def small(record: Record | None) -> str:
 
 def dearer() -> str:
     """What the modules add by the paper's own rules of counting."""
-    whole = audit.built(audit.VARIANTS["tsn-none"], "thop-2020")[1]
+    whole = audit.built(VARIANTS["tsn-none"], "thop-2020")[1]
     shares = {gate: 100 * Decimal(audit.added(gate, "thop-2020")[1]) / whole for gate in ("C", "ST", BEST)}
     return "holds for C alone: " + ", ".join(f"{gate} {share:.2g}%" for gate, share in shares.items())

@@ -1,13 +1,14 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
 from videoattn.papers.aia.attention import NAMES
-from videoattn.papers.aia.recipe import BEST, EASY, HARD, RIVAL_NAMES, VARIANTS, plain
+from videoattn.papers.aia.network import RIVALS
+from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, protocol
 from videoattn.training.jobs import Row
 
 # Table II: networks over 8, 12 and 16 frames, and the last rows: their scores, added.
 KINDS = ("tsn", "tsm")
 FRAMES = (8, 12, 16)
-PROTOCOLS = ("1x2", "3x2")  # crops x clips
+PROTOCOLS = tuple(protocol(*views) for views in PAPER.protocols)
 ENSEMBLES = {"8+16": (8, 16), "8+12+16": (8, 12, 16)}
 
 
@@ -24,7 +25,7 @@ def rows(protocols: tuple[str, ...]) -> tuple[Row, ...]:
     """
     found = [Row(name, ((name, "rgb", 1),)) for name in VARIANTS]
     for kind in KINDS:
-        for way in ("", *(f" {protocol}" for protocol in protocols)):
+        for way in ("", *(f" {views}" for views in protocols)):
             if way:
                 found += [Row(f"{job}{way}", ((job, f"rgb{way}", 1),)) for job in (of_frames(kind, n) for n in FRAMES)]
             for label, lengths in ENSEMBLES.items():
@@ -59,7 +60,7 @@ COLUMN = "Top-1"
 TABLE_1 = {
     "tsn": (
         ("TSN None", COLUMN, "tsn-none"),
-        *((f"TSN {g}", COLUMN, f"tsn-{plain(g)}") for g in (*RIVAL_NAMES, *NAMES)),
+        *((f"TSN {g}", COLUMN, f"tsn-{plain(g)}") for g in (*RIVALS, *NAMES)),
     ),
     "tsm": (("TSM None", COLUMN, "tsm-none"), *((f"TSM {g}", COLUMN, f"tsm-{plain(g)}") for g in NAMES)),
 }

@@ -14,7 +14,7 @@ from videoattn.data.clips import ClipSettings
 from videoattn.papers.aia import inspection
 from videoattn.papers.aia.comparison import rows
 from videoattn.papers.aia.network import gated
-from videoattn.papers.aia.recipe import CROPS, PROFILES, VARIANTS, VIDEOS, Profile, Variant
+from videoattn.papers.aia.recipe import CROPS, PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
 from videoattn.training.parameters import Parameters
 from videoattn.training.rgb_study import RGBData, rgb_study, sized
 from videoattn.training.study import Study
@@ -27,28 +27,24 @@ def study(parameters: Parameters) -> Study:
         InputError: the data set is not as it should be, or flow is asked for.
     """
     parameters, profile = sized(parameters, PROFILES, VIDEOS)
+    protocols = tuple(protocol(*views) for views in profile.protocols)
     data = RGBData(
         parameters,
         profile,
         settings=settings(profile),
         use=lambda name: str(VARIANTS[name].frames),
-        protocols=tuple(protocol(*views) for views in profile.protocols),
+        protocols=protocols,
     )
     return rgb_study(
         parameters,
         profile,
         data,
         variants=VARIANTS,
-        rows=rows(tuple(protocol(*views) for views in profile.protocols)),
+        rows=rows(protocols),
         recipe=lambda name: profile.recipe,
         build=lambda name: build(VARIANTS[name], profile, classes=data.classes, pretrained=parameters.pretrained),
         inspect=functools.partial(inspection.by_level, data),
     )
-
-
-def protocol(crops: int, clips: int) -> str:
-    """The name of a way of testing, as in table II behind the number of frames: "3x2"."""
-    return f"{crops}x{clips}"
 
 
 def settings(profile: Profile) -> dict[str, ClipSettings]:

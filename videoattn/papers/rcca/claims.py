@@ -3,16 +3,16 @@
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.rcca import audit
 from videoattn.papers.rcca.comparison import tables
-from videoattn.reporting.claims import Claim, judged
+from videoattn.reporting.claims import Claim, judged, ordered
 from videoattn.reporting.record import Record
-from videoattn.reporting.tables import NOT_RUN, agreement, percent
+from videoattn.reporting.tables import NOT_RUN, percent
 
 GUESSING = 0.5  # top-1 of two classes
 
 
 def claims(record: Record | None) -> list[Claim]:
     """All claims, those about accuracy judged on the published record."""
-    saving = audit.savings()
+    saving, table = audit.savings(), tables("cells-")
     return [
         Claim("A position attends to the T + H + W - 2 on its lines, itself once", "3.1", "5", "holds, exactly"),
         Claim("Three steps carry information between any two positions", "3.2", "7",
@@ -22,8 +22,8 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("Criss-cross attention relates distant positions", "1", "11", judged(record, "cells-r3", "cells-none")),
         Claim("It is at least as accurate as the non-local block", "4.4, table 5", "11",
               judged(record, "cells-nl", "cells-r3", claimed_none=True)),
-        Claim("Structure a is better than b, c and d", "4.3, table 1", "11", ordered(record, "1")),
-        Claim("C' = C / 4 is best", "4.3, table 4", "11", ordered(record, "4")),
+        Claim("Structure a is better than b, c and d", "4.3, table 1", "11", ordered(record, "1", table["1"][1:])),
+        Claim("C' = C / 4 is best", "4.3, table 4", "11", ordered(record, "4", table["4"][1:])),
         Claim("30% fewer FLOPs than the non-local block", "abstract, 4.4", "8", saving["FLOPs"]),
         Claim("25% fewer parameters than the non-local block", "abstract, 4.4", "8", saving["parameters"]),
     ]  # fmt: skip
@@ -43,14 +43,3 @@ def needed(record: Record | None) -> str:
         word = "undecided on the probe" if pooled + pooled_half > GUESSING else "holds on the probe"
     shown = percent(pooled, pooled_half), percent(place, place_half)
     return f"{word}: with R = 2 pairs at distance 3 reach {shown[0]} pooled, {shown[1]} at the place"
-
-
-def ordered(record: Record | None, table: str) -> str:
-    """Agreement of a table's ordering with the one on the probe."""
-    rows = tables("cells-")[table][1:]  # without the network that has no module
-    found = agreement(record, table, rows) if record else None
-    if found is None:
-        return NOT_RUN
-    mean, half = found
-    word = "agrees" if mean - half > 0 else "does not agree" if mean + half < 0 else "undecided"
-    return f"{word} on the probe: Kendall's tau of the rows {mean:.2f} ± {half:.2f}"

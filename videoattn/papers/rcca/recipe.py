@@ -8,29 +8,24 @@ from dataclasses import dataclass, replace
 from videoattn.data.clips import ClipSettings
 from videoattn.data.probes.relation import RelationProbe
 from videoattn.training.recipe import Recipe
+from videoattn.training.rgb_study import RGBProfile
 
 FIVE = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")  # section 4.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
-    """One size of the study.
+class Profile(RGBProfile):
+    """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        jobs: names from `VARIANTS`.
         backbone, channels, stem_width, layers: TSM's ResNet and, for small ones, widths and blocks of its stages.
         mf_width, mf_stem, mf_groups: channels of MF-Net's stages and stem, and its groups.
         dropout: of TSM.
         cells: channels of the networks of cells (on the probe only).
         recipe, dense_recipe, cells_recipe: optimisation of TSM, of MF-Net, and of the networks of cells.
         uniform, dense: what TSM and MF-Net take from a video.
-        probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
-        workers: processes that load clips. test_batch: videos at a time in testing.
-        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
     """
 
-    jobs: tuple[str, ...]
-    seeds: int
     backbone: str
     channels: tuple[int, ...] | None
     stem_width: int | None
@@ -46,10 +41,6 @@ class Profile:
     uniform: ClipSettings
     dense: ClipSettings
     probe: RelationProbe
-    max_unreadable: float = 0.05
-    workers: int = 0
-    test_batch: int = 64
-    lanes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
