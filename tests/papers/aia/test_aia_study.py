@@ -177,6 +177,43 @@ def test_grad_cam_by_its_definition(name):
     assert all(p.grad is None for p in network.parameters())
 
 
+@pytest.mark.parametrize("name", ["tsm-none", "c3d"])
+def test_grad_cam_of_an_inner_stage(name):
+    """The derivative of the score by the maps, by finite differences along each channel."""
+    torch.manual_seed(0)
+    network = build(VARIANTS[name], PROFILES["check"], classes=3).double().eval()
+    nn.init.normal_(network.fc.weight)
+    clip, stage = torch.randn(1, 3, 8, 32, 32).double(), network.get_submodule("backbone.backbone.layer2")
+    seen = []
+
+    def score(channel: int, step: float) -> torch.Tensor:
+        def moved(_module, _inputs, output):  # (8, c, 4, 4), or (1, c, 8, 4, 4)
+            seen.append(output)
+            change = torch.zeros_like(output)
+            change[:, channel] = step
+            return output + change
+
+        handle = stage.register_forward_hook(moved)
+        with torch.no_grad():
+            found = network({"rgb": clip})["rgb"][0, 1]
+        handle.remove()
+        return found
+
+    slopes = torch.stack([(score(c, 1e-6) - score(c, -1e-6)) / 2e-6 for c in range(16)]) / (8 * 4 * 4)
+    maps = seen[0][0] if seen[0].dim() == 5 else seen[0].transpose(0, 1)
+    expected = torch.einsum("c,cthw->thw", slopes, maps).clamp(min=0)
+    assert expected.shape == (8, 4, 4)
+    assert expected.max() > 0
+    torch.testing.assert_close(inspection.grad_cam(network, clip, 1, stage="layer2"), expected, rtol=1e-4, atol=1e-9)
+    assert not stage._forward_hooks
+
+
+def test_the_last_stage_with_places():
+    network = build(VARIANTS["tsn-none"], PROFILES["check"], classes=2).eval()
+    stages = {side: inspection.last_stage(network, torch.randn(1, 3, 8, side, side)) for side in (16, 28, 64, 128)}
+    assert stages == {16: "layer1", 28: "layer2", 64: "layer3", 128: "layer4"}
+
+
 def test_strips_of_grad_cam_and_examples():
     torch.manual_seed(0)
     networks = {name: build(VARIANTS[f"tsn-{name}"], PROFILES["check"], classes=2).eval() for name in ("none", "C")}
@@ -187,7 +224,7 @@ def test_strips_of_grad_cam_and_examples():
     figure = inspection.cam_strips(networks, data, 3)
     titles = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
     assert titles == ["frames", "none", "C"]
-    assert figure.get_suptitle() == "right"
+    assert figure.get_suptitle() == "right, behind layer2"
     plt.close(figure)
     levels = {f"{i}": {"level": "abcd"[i // 2]} for i in range(8)}
     probe = SimpleNamespace(lists=None, truth={"clips": levels})

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from captum.attr import LayerGradCam
+from einops import rearrange
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips import Clips
 from videoattn.evaluation.metrics import classification_metrics
+from videoattn.layers.temporal_shift import STAGES
 from videoattn.reporting.figures import clip_images, heat_strips
 from videoattn.training.jobs import Job
 
@@ -36,41 +39,60 @@ def examples(data, test: Clips) -> list[int]:
     return sorted(found.values(), key=lambda index: test.videos.samples[index].label)
 
 
-class _Head(nn.Module):
-    """The scores of maps (B, C, T, h, w), which pass through `maps` with their axis of time."""
-
-    def __init__(self, fc: nn.Linear):
-        super().__init__()
-        self.maps = nn.Identity()
-        self.fc = fc
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.fc(self.maps(maps).mean((2, 3, 4)))
-
-
-def grad_cam(network: nn.Module, clip: Tensor, label: int) -> Tensor:
-    """Grad-CAM over a clip: where the last maps speak for a class, (T, h, w), not negative.
+def grad_cam(network: VideoNetwork, clip: Tensor, label: int, *, stage: str = STAGES[-1]) -> Tensor:
+    """Grad-CAM over a clip: where the maps behind a stage speak for a class, (T, h, w), not negative.
 
     R. R. Selvaraju et al., Grad-CAM, ICCV 2017, over space-time: a channel's weight is the mean, over all frames and
     places, of the derivative of the class's score. A network over frames holds each of them as an image of its own, so
-    the maps are looked at where they have their axis of time back.
+    the maps get their axis of time back before they are looked at.
 
     Args:
-        network: with `features` and `fc`, such as `VideoNetwork`, in evaluation mode. clip: (1, 3, T, H, W).
+        network: in evaluation mode. clip: (1, 3, T, H, W). stage: one of `STAGES` of its ResNet.
     """
-    with torch.no_grad():
-        maps = network.features(clip)
-    head = _Head(network.fc)
-    shares = LayerGradCam(head, head.maps).attribute(maps.requires_grad_(), target=label, relu_attributions=True)
+    maps = nn.Identity()
+
+    def pass_through(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        if output.dim() == 5:
+            return maps(output)
+        return rearrange(maps(rearrange(output, "(b t) c h w -> b c t h w", b=len(clip))), "b c t h w -> (b t) c h w")
+
+    handle = network.get_submodule(f"backbone.backbone.{stage}").register_forward_hook(pass_through)
+    try:
+        cam = LayerGradCam(lambda rgb: network({"rgb": rgb})["rgb"], maps)
+        shares = cam.attribute(clip, target=label, relu_attributions=True)
+    finally:
+        handle.remove()
     return shares[0, 0].detach()
 
 
-def cam_strips(networks: Mapping[str, nn.Module], data: Clips, index: int) -> Figure:
-    """Figure 6: the frames of a test clip, and below them Grad-CAM for its class, a row for each network."""
+@torch.no_grad()
+def last_stage(network: VideoNetwork, clip: Tensor, *, least: int = 4) -> str:
+    """The last stage whose maps have that many rows and columns or more; the first where none has."""
+    sides, handles = {}, []
+    for stage in STAGES:
+        module = network.get_submodule(f"backbone.backbone.{stage}")
+        handles.append(
+            module.register_forward_hook(lambda _, __, out, name=stage: sides.update({name: out.shape[-2:]}))
+        )
+    try:
+        network({"rgb": clip})
+    finally:
+        for handle in handles:
+            handle.remove()
+    return next((stage for stage in reversed(STAGES) if min(sides[stage]) >= least), STAGES[0])
+
+
+def cam_strips(networks: Mapping[str, VideoNetwork], data: Clips, index: int) -> Figure:
+    """Figure 6: the frames of a test clip, and below them Grad-CAM for its class, a row for each network.
+
+    All networks have one ResNet; the maps are those of `last_stage`, which the title names.
+    """
     label = data.videos.samples[index].label
     clip = data[index][0]["rgb"][:1]
-    rows = [("frames", None), *((name, grad_cam(network, clip, label)) for name, network in networks.items())]
-    return heat_strips(clip_images(data, index), rows, title=data.videos.classes[label])
+    stage = last_stage(next(iter(networks.values())), clip)
+    cams = [(name, grad_cam(network, clip, label, stage=stage)) for name, network in networks.items()]
+    title = f"{data.videos.classes[label]}, behind {stage}"
+    return heat_strips(clip_images(data, index), [("frames", None), *cams], title=title)
 
 
 def per_class(confusion: Sequence[Sequence[int]]) -> list[float]:
