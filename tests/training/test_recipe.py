@@ -31,7 +31,7 @@ OTHER = {
         ({"batch_size": -1}, "batch_size=-1: at least 1"),
         ({"accumulation": 3}, "batch_size=8 cannot be made of 3 equal batches"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown; possible are no, bf16, fp16"),
-        ({"optimizer": "adam"}, "optimizer 'adam' is unknown; possible are sgd, adamw"),
+        ({"optimizer": "adam"}, "optimizer 'adam' is unknown; possible are sgd, nesterov, adamw"),
         ({"schedule": "cosine"}, "schedule 'cosine' is unknown; possible are plateau, linear, steps"),
         ({"schedule": "plateau 1"}, "schedule 'plateau 1': behind 'steps', and nowhere else"),
         ({"schedule": "steps"}, "schedule 'steps': behind 'steps'"),

@@ -124,8 +124,14 @@ def make_optimizer(
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """Optimiser of the parameters that are not frozen, and what changes its learning rate after each epoch."""
     trained = [p for p in model.parameters() if p.requires_grad]
-    if recipe.optimizer == "sgd":
-        optimizer = torch.optim.SGD(trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    if recipe.optimizer in ("sgd", "nesterov"):
+        optimizer = torch.optim.SGD(
+            trained,
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.optimizer == "nesterov",
+        )
     else:
         optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     if recipe.schedule == "linear":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from videoattn.errors import InputError
 
 PRECISIONS = ("no", "bf16", "fp16")
-OPTIMIZERS = ("sgd", "adamw")
+OPTIMIZERS = ("sgd", "nesterov", "adamw")
 SCHEDULES = ("plateau", "linear", "steps")
 
 
@@ -21,7 +21,8 @@ class Recipe:
         epochs: passes over the training set.
         batch_size: videos in one optimisation step, all processes and accumulated batches together.
         accumulation: batches that make up one step.
-        optimizer: "sgd" or "adamw"; momentum is that of SGD, weight_decay of either.
+        optimizer: "sgd", "nesterov" (SGD with Nesterov's momentum) or "adamw"; momentum is that of SGD, weight_decay of
+            any.
         lr: learning rate at the start. schedule: "plateau" multiplies it by `plateau_factor` after `plateau_patience`
             epochs without a better training accuracy; "linear" lowers it after each epoch, to nothing at the end;
             "steps 40 80" multiplies it by `plateau_factor` after epochs 40 and 80.
