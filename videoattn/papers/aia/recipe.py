@@ -126,11 +126,11 @@ CPU = replace(
     seeds=3,
     backbone="resnet18",
     channels=(16, 16, 32, 32),
-    stem_width=8,
+    stem_width=4,
     layers=(1, 1, 1, 1),
     zero_init=False,  # the modules stand in the branches
     dropout=0.0,
-    recipe=Recipe(epochs=5, batch_size=8, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="steps 4"),
+    recipe=Recipe(epochs=4, batch_size=4, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="steps 3"),
     clips=WHOLE,
     protocols=(),
     probe=OrderProbe(train=2000, test=600, levels=EASY + HARD, size=28, object_size=8.0, travel=18.0),
