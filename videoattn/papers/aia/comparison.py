@@ -48,7 +48,6 @@ HEADLINE = tuple(
     for level in (*EASY, *HARD)
     for label, name in (
         ("TSN", "tsn-none"),
-        ("TSN + C, kernels (1, 3, 3)", "tsn-C-133"),
         ("TSN + C", "tsn-C"),
         ("TSN + ST", "tsn-ST"),
         ("TSN + CinST", "tsn-CinST"),
