@@ -76,3 +76,13 @@ def test_one_frame_leaves_nothing_to_slide(frames, disabled):
     control = controls(explorer(clips=["c"], blocks=["a"], frames=frames, look=lambda *_: painted(0)))
     assert control["frame"].disabled is disabled
     assert control["frame"].max == frames - 1
+
+
+def test_without_a_location_there_are_clip_and_block():
+    asked = []
+    widget = explorer(clips=["a", "b"], blocks=["x"], frames=None, look=lambda *of: asked.append(of) or painted(0.5))
+    control = controls(widget)
+    assert list(control) == ["clip", "block"]
+    control["clip"].value = 1
+    assert asked == [(0, "x", 0, (0.5, 0.5)), (1, "x", 0, (0.5, 0.5))]
+    assert shown(widget) == pytest.approx(0.5, abs=0.01)

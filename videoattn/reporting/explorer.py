@@ -1,4 +1,4 @@
-"""A widget that shows what one location of a clip attends to; any network's attention can be put into it."""
+"""A widget that shows what a network makes of a clip, or of one location of it; any figure can be put into it."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -12,18 +12,20 @@ def explorer(
     *,
     clips: Sequence[str],
     blocks: Sequence[str],
-    frames: int,
+    frames: int | None,
     look: Callable[[int, str, int, tuple[float, float]], Figure],
 ) -> widgets.Widget:
-    """Choose clip, block, frame and query location; the figure follows.
+    """Choose clip, block and, where there are any, frame and query location; the figure follows.
 
     Args:
-        clips: what the clips are called. blocks: names of the attention blocks. frames: how many a clip has.
+        clips: what the clips are called. blocks: names of the attention blocks, or of what else there is to compare.
+        frames: how many a clip has; None where the figure shows them all and no location is asked about.
         look: (clip, block, frame, (down, right)) -> figure; down and right in [0, 1) of the frame.
     """
     clip = widgets.Dropdown(options=[(name, i) for i, name in enumerate(clips)], description="clip")
     block = widgets.Dropdown(options=list(blocks), value=blocks[-1], description="block")
-    frame = widgets.IntSlider(min=0, max=max(frames - 1, 0), description="frame", disabled=frames < 2)
+    last = max((frames or 1) - 1, 0)
+    frame = widgets.IntSlider(min=0, max=last, description="frame", disabled=not last)
     options = {"min": 0.0, "max": 0.99, "step": 0.01, "value": 0.5, "continuous_update": False}
     down = widgets.FloatSlider(description="down", **options)
     right = widgets.FloatSlider(description="right", **options)
@@ -37,7 +39,8 @@ def explorer(
         plt.close(figure)
         picture.value = png.getvalue()
 
-    for control in (clip, block, frame, down, right):
+    controls = [clip, block] if frames is None else [clip, block, frame, down, right]
+    for control in controls:
         control.observe(draw, names="value")
     draw()
-    return widgets.HBox([widgets.VBox([clip, block, frame, down, right]), picture])
+    return widgets.HBox([widgets.VBox(controls), picture])

@@ -223,6 +223,9 @@ def test_strips_of_grad_cam_and_examples():
     videos = SimpleNamespace(samples=samples, classes=("left", "right"))
     data = Test(videos=videos, raw=lambda index: frames, settings=SimpleNamespace(frames=8))
     figure = inspection.cam_strips(networks, data, 3)
+    widget = inspection.explore(networks, data)
+    assert [control.description for control in widget.children[0].children] == ["clip", "block"]
+    assert bytes(widget.children[1].value).startswith(b"\x89PNG")
     titles = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
     assert titles == ["frames", "none", "C"]
     assert figure.get_suptitle() == "right, behind layer2"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from captum.attr import LayerGradCam
 from einops import rearrange
+from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -12,9 +13,11 @@ from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips import Clips
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.layers.temporal_shift import STAGES
+from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images, heat_strips
 from videoattn.training.jobs import Job
 
+EXPLORED = 24  # clips that the widget offers
 FIGURE_6 = ("C", "ST", "C->ST", "ST->C", "C+ST", "STinC", "CinST", "CinST+STinC", "STinC->CinST", "CinST->STinC")
 
 
@@ -93,6 +96,16 @@ def cam_strips(networks: Mapping[str, VideoNetwork], data: Clips, index: int) ->
     cams = [(name, grad_cam(network, clip, label, stage=stage)) for name, network in networks.items()]
     title = f"{data.videos.classes[label]}, behind {stage}"
     return heat_strips(clip_images(data, index), [("frames", None), *cams], title=title)
+
+
+def explore(networks: Mapping[str, VideoNetwork], data: Clips) -> Widget:
+    """A widget: choose a clip and a network; see Grad-CAM for the clip's class."""
+    names = [sample.name for sample in data.videos.samples[:EXPLORED]]
+
+    def look(index: int, name: str, _frame: int, _at: tuple[float, float]) -> Figure:
+        return cam_strips({name: networks[name]}, data, index)
+
+    return explorer(clips=names, blocks=list(networks), frames=None, look=look)
 
 
 def per_class(confusion: Sequence[Sequence[int]]) -> list[float]:
