@@ -20,6 +20,7 @@ from videoattn.papers.aia.attention import NAMES, Context
 from videoattn.papers.aia.comparison import BEST, jobs, rows
 from videoattn.papers.aia.network import RIVALS
 from videoattn.papers.aia.recipe import (
+    CROPS,
     EIGHT,
     LONGER,
     PAPER,
@@ -93,11 +94,11 @@ def test_the_paper_profile_is_the_papers():
     recipe = PAPER.recipe
     found = (recipe.epochs, recipe.batch_size, recipe.lr, recipe.milestones, recipe.clip_norm, recipe.weight_decay)
     assert found == (50, 32, 0.01, (20, 40), 20.0, 1e-4)
-    assert (PAPER.clips.size, PAPER.clips.short_side, PAPER.clips.sampling, PAPER.crops) == (
+    assert (PAPER.clips.size, PAPER.clips.short_side, PAPER.clips.sampling, PAPER.clips.scales) == (
         224,
         256,
         "uniform",
-        "centre",
+        augment.CENTRE,
     )
     assert PAPER.jobs == tuple(VARIANTS)
     assert set(EIGHT) | set(LONGER) == set(VARIANTS)
@@ -112,7 +113,7 @@ def test_what_is_taken_from_a_video():
     assert all(one.frames == int(name.split()[0]) and one.scales == augment.CENTRE for name, one in found.items())
     assert (found["12 3x2"].test_crops, found["12 3x2"].test_clips) == (3, 2)
     assert (found["16"].test_crops, found["16"].test_clips) == (1, 1)
-    several = settings(replace(PAPER, crops="multi-scale"))
+    several = settings(replace(PAPER, clips=replace(PAPER.clips, scales=CROPS["multi-scale"])))
     assert {one.scales for one in several.values()} == {augment.SCALES}
 
 

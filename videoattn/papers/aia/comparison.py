@@ -48,7 +48,6 @@ HEADLINE = tuple(
     for level in (*EASY, *HARD)
     for label, name in (
         ("TSN", "tsn-none"),
-        ("TSN + SE3D", "tsn-SE3D"),
         ("TSN + C", "tsn-C"),
         ("TSN + ST", "tsn-ST"),
         ("TSN + CinST", "tsn-CinST"),

@@ -14,7 +14,7 @@ from videoattn.data.clips import ClipSettings
 from videoattn.papers.aia import inspection
 from videoattn.papers.aia.comparison import rows
 from videoattn.papers.aia.network import gated
-from videoattn.papers.aia.recipe import CROPS, PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
+from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
 from videoattn.training.parameters import Parameters
 from videoattn.training.rgb_study import RGBData, rgb_study, sized
 from videoattn.training.study import Study
@@ -51,7 +51,7 @@ def settings(profile: Profile) -> dict[str, ClipSettings]:
     """What is taken from a video, by number of frames, and for each further way of testing, as in "8 3x2"."""
     found = {}
     for frames in sorted({VARIANTS[name].frames for name in profile.jobs}):
-        found[f"{frames}"] = own = replace(profile.clips, frames=frames, scales=CROPS[profile.crops])
+        found[f"{frames}"] = own = replace(profile.clips, frames=frames)
         for crops, clips in profile.protocols:
             found[f"{frames} {protocol(crops, clips)}"] = replace(own, test_crops=crops, test_clips=clips)
     return found
