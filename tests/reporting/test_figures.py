@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from videoattn.errors import InputError
 from videoattn.reporting import figures
 
 matplotlib.use("Agg")
@@ -135,6 +136,10 @@ def test_lines():
     np.testing.assert_allclose(np.array(bars)[:, :, 1], [[48, 52], [90, 90]])
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["one", "two"]
     assert [t.get_text() for t in ax.texts] == ["chance"]
+    assert ax.get_ylim() == (30, 103)
+    assert figures.lines(series, ["a", "b"], xlabel="x", ylabel="y", bottom=0).axes[0].get_ylim() == (0, 103)
+    with pytest.raises(InputError, match="7 series: a figure holds 6 at most"):
+        figures.lines({str(n): ([1.0], [1.0]) for n in range(7)}, ["a"], xlabel="x", ylabel="y")
 
 
 def test_learning_curves():

@@ -22,8 +22,8 @@ from videoattn.training.study import Study
 class Views(Clips):
     """Test clips of so many views, each the clip plus its number."""
 
-    def __init__(self, views: int):
-        super().__init__(12)
+    def __init__(self, views: int, length: int = 12):
+        super().__init__(length)
         self.views = views
 
     def __getitem__(self, i: int) -> tuple[dict[str, Tensor], int]:
@@ -38,6 +38,7 @@ def test_each_way_is_a_stream_that_rows_can_take(tmp_path, monkeypatch):
         Row("a", (("a", "rgb", 1),)),
         Row("a 3x2", (("a", "rgb 3x2", 1),)),
         Row("a+b 3x2", (("a", "rgb 3x2", 1), ("b", "rgb 3x2", 1))),
+        Row("a fewer", (("a", "rgb fewer", 1),)),
     )
     study = Study(
         paper="aia",
@@ -48,7 +49,7 @@ def test_each_way_is_a_stream_that_rows_can_take(tmp_path, monkeypatch):
         seeds=(0,),
         build=lambda job, weights: Net(random=False),
         data=SimpleNamespace(train=lambda j, s: Clips(), test=lambda j: Views(1), description=dict),
-        further=lambda job: {"3x2": Views(6)},
+        further=lambda job: {"3x2": Views(6), "fewer": Views(1, length=5)},
     )
     metrics = {name: value for result in study.run().results for name, value in result["metrics"].items()}
     scores = {name: study.scores(name, 0) for name in "ab"}
@@ -66,6 +67,10 @@ def test_each_way_is_a_stream_that_rows_can_take(tmp_path, monkeypatch):
     expected = {"a": scores["a"]["rgb"], "a 3x2": scores["a"]["rgb 3x2"], "a+b 3x2": fused}
     for row, score in expected.items():
         assert metrics[row]["top1"] == pytest.approx((score.argmax(1) == labels).float().mean().item())
+    fewer = scores["a"]["rgb fewer"], scores["a"]["labels fewer"]  # other videos, with labels of their own
+    torch.testing.assert_close(fewer[0], scores["a"]["rgb"][:5])
+    assert (len(fewer[1]), metrics["a fewer"]["videos"]) == (5, 5)
+    assert metrics["a fewer"]["top1"] == pytest.approx((fewer[0].argmax(1) == fewer[1]).float().mean().item())
 
 
 def test_a_data_set_gives_the_test_clips_of_its_protocols(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.utils import flow_to_image
 
 from videoattn.data.clips import Clips
+from videoattn.errors import InputError
 
 INK = "#222222"
 QUERY = {
@@ -19,7 +20,7 @@ QUERY = {
     "markeredgecolor": "white",
     "markeredgewidth": 2,
 }
-COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44")  # told apart by colour-blind readers, too
+COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44", "#b07aa1")  # told apart by colour-blind readers, too
 
 
 def flow_image(flow: Tensor, bound: float = 0.25) -> np.ndarray:
@@ -177,12 +178,15 @@ def lines(
     xlabel: str,
     ylabel: str,
     levels: Mapping[str, float] | None = None,
+    bottom: float = 30,
 ) -> Figure:
     """Values with intervals over named ticks: a line for each series, dashed lines at levels; all in percent.
 
     Args:
-        series: name -> (values, half-widths), one for each tick.
+        series: name -> (values, half-widths), one for each tick. bottom: where the axis begins.
     """
+    if len(series) > len(COLOURS):
+        raise InputError(f"{len(series)} series: a figure holds {len(COLOURS)} at most")
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
     for (name, (values, halves)), colour in zip(series.items(), COLOURS, strict=False):
         shown = [0 if half == float("inf") else half for half in halves]
@@ -191,7 +195,7 @@ def lines(
         ax.axhline(level, color=INK, linewidth=0.8, linestyle="--")
         ax.annotate(name, (len(ticks) - 1, level), fontsize=7, ha="right", va="bottom")
     ax.set_xticks(range(len(ticks)), ticks)
-    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(30, 103))
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(bottom, 103))
     ax.legend(frameon=False, fontsize=8)
     _plain(ax)
     figure.tight_layout()

@@ -43,8 +43,8 @@ class Study:
         data: the clips; generated, listed and given flow when the first job asks for them.
         workers: processes that load clips; test_batch: videos at a time in testing.
         lanes: trainings side by side; 1 trains in this process.
-        further: job -> the same test videos taken in other ways, by name; the scores of one named "3x2" are kept as a
-            stream of their own, "rgb 3x2".
+        further: job -> test videos taken in other ways, or other ones, by name; the scores of one named "3x2" are kept
+            as a stream of their own, "rgb 3x2", and a row takes streams of one name.
         inspect: (job, trained network, its scores by stream, labels) -> further rows of metrics, by name.
     """
 
@@ -99,7 +99,7 @@ class Study:
         return network.eval()
 
     def scores(self, name: str, seed: int) -> dict[str, Tensor]:
-        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)}."""
+        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)} of each set."""
         with np.load(self._path("scores", name, seed, "npz"), allow_pickle=False) as saved:
             return {key: torch.from_numpy(saved[key]) for key in saved.files}
 
@@ -166,9 +166,9 @@ class Study:
             progress=progress,
             workers=self.workers,
         )
-        scores = {}
+        scores, labels = {}, {}
         for protocol, test in self._tests(job).items():
-            found, labels = predict(
+            found, labels[f"labels {protocol}".rstrip()] = predict(
                 network,
                 test,
                 accelerator=accelerator,
@@ -177,12 +177,11 @@ class Study:
                 workers=self.workers,
             )
             scores |= {f"{stream} {protocol}".rstrip(): score for stream, score in found.items()}
-        arrays = {stream: score.numpy() for stream, score in scores.items()} | {"labels": labels.numpy()}
-        path = self._path("scores", job.name, seed, "npz")
+        arrays = {key: values.numpy() for key, values in (scores | labels).items()}
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        checkpoint.write_atomically(path, buffer.getvalue())
-        further = self.inspect(job, network.cpu(), scores, labels) if self.inspect else {}
+        checkpoint.write_atomically(self._path("scores", job.name, seed, "npz"), buffer.getvalue())
+        further = self.inspect(job, network.cpu(), scores, labels["labels"]) if self.inspect else {}
         accelerator.free_memory()
         return {
             "metrics": further,
@@ -209,7 +208,8 @@ class Study:
             last = max(names, key=self._order)
             metrics = next(r["metrics"] for r in record.results if (r["job"], r["seed"]) == (last, seed))
             scores = {f"{name} {stream}": self.scores(name, seed)[stream] for name, stream, _ in row.parts}
-            labels = self.scores(job.name, seed)["labels"]
+            (protocol,) = {stream.partition(" ")[2] for _, stream, _ in row.parts}
+            labels = self.scores(job.name, seed)[f"labels {protocol}".rstrip()]
             metrics[row.name] = classification_metrics(
                 fuse(scores, {f"{name} {stream}": weight for name, stream, weight in row.parts}), labels
             )

@@ -1,0 +1,133 @@
+"""The audit of BANet: every complexity figure has its row, sizes by a walk of their own, verdicts; and the claims."""
+
+import pytest
+import torch
+
+from videoattn.papers.banet import audit, bench
+from videoattn.papers.banet.claims import claims
+from videoattn.papers.banet.recipe import VARIANTS
+from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow, printed
+from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN
+
+ACCURACIES = ("Top-1", "UCF101", "HMDB51", "VPS")
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[AuditRow]:
+    return audit.rows()
+
+
+def test_every_complexity_figure_is_audited_and_every_row_stands_in_the_paper(rows):
+    figures = {(r["table"], r["row"], r["column"]): r["value"] for r in printed("banet")}
+    wanted = {key: value for key, value in figures.items() if key[2] not in ACCURACIES}
+    assert {(r.table, r.row, r.quantity): r.printed for r in rows} == wanted
+    assert len(rows) == len(wanted)
+
+
+def test_verdicts(rows):
+    found = {(r.row, r.quantity): r.verdict for r in rows}
+    wrong = {key: verdict for key, verdict in found.items() if verdict != REPRODUCED}
+    assert wrong == {
+        ("conv3_x", "convolutions"): MISPRINT,
+        ("conv3_x", "length"): MISPRINT,
+        ("conv4_x", "length"): MISPRINT,
+        ("conv5_x", "length"): MISPRINT,
+        ("BANet", "FPS"): NOT_REPRODUCIBLE,
+    }
+
+
+def test_integers(rows):
+    found = {(r.row, r.quantity): r.computed for r in rows}
+    pairs = 16 * 784**2 + 28 * 448**2 + 28 * 448**2  # of positions in one plane, over all planes
+    assert found["Eq. (7)", "R"] == 2 * 96 * pairs
+    assert found["BANet", "FPS"] == 318  # 19.9 x 16
+    assert [found[f"conv{i}_x", "length"] for i in (3, 4, 5)] == [16, 8, 4]
+    assert audit.stacked() == (96, 16, 28, 28)
+
+
+def test_what_the_modules_add():
+    """A non-local block and a cascade on 96 x 16 x 28 x 28 at half the width, by hand."""
+    positions, wide, inner = 16 * 28 * 28, 96, 48
+    full = 4 * positions * wide * inner + 2 * inner * positions**2
+    pairs = 16 * 784**2 + 2 * 28 * 448**2
+    assert audit.added("eco-nl")[1] == full
+    assert audit.added("eco-cs")[1] == positions * (2 * wide * inner + 9 * inner**2) + 2 * inner * pairs
+    for name in ("eco-nl", "eco-cs"):
+        more = [whole - base for whole, base in zip(audit.built(name), audit.built("eco-all"), strict=True)]
+        assert tuple(more) == audit.added(name)
+    assert audit.added("eco-all") == (0, 0)
+
+
+def test_choosing_frames_costs_next_to_nothing():
+    size, cost = audit.built("lite-learned")
+    base = audit.built("lite-uniform")
+    weights = 56 * 56 * 64 + 64 * 16 + 16
+    assert size - base[0] == weights + 64 + 16 + 1
+    # 31 differences; grey: 3 products a pixel of 32 frames
+    assert cost - base[1] == 31 * weights + 3 * 32 * 224 * 224
+    assert audit.built("lite-both-8f")[0] == audit.built("lite-both")[0]
+
+
+def test_the_printed_tables_agree_with_each_other():
+    value = {(r["table"], r["row"], r["column"]): r["value"] for r in printed("banet")}
+    for table, row in (("VI", "ECO(with 1 CS)"), ("VII", "BANet(cascaded self-attention only)")):
+        assert value[table, row, "Top-1"] == value["V", "BANet(HW-TW-TH)", "Top-1"]
+    assert value["VI", "ECO(with 1 CS)", "VPS"] == value["III", "BANet(16F)", "VPS"]  # without and with frame attention
+
+
+def record(accuracies: dict[str, list[float]], metric: str = "top1") -> Record:
+    """A record with a value for each row and seed."""
+    results = [
+        {"job": row, "seed": seed, "metrics": {row: {metric: value}}, "wall_s": 1.0}
+        for row, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]
+    return Record(paper="banet", profile="cpu", digest="0", parameters={}, recipe={}, data={}, results=results)
+
+
+def verdict(claim: str, one: Record | None) -> str:
+    (found,) = [c.verdict for c in claims(one) if c.claim.startswith(claim)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("learned", "word"),
+    [([0.9, 0.95, 0.92], "holds"), ([0.3, 0.3, 0.3], "does not hold"), ([0.9, 0.1, 0.5], "undecided")],
+)
+def test_what_is_kept(learned, word):
+    one = record({"lite-learned kept": learned, "lite-uniform kept": [0.5, 0.5, 0.5]}, "relevant")
+    told = verdict("Frame attention drops", one)
+    assert told.startswith(f"{word} on the probe: ")
+    assert told.endswith("of the kept frames are relevant, of uniform ones 50%")
+
+
+def test_claims_without_a_record_and_with_rows():
+    assert verdict("Frame attention drops", None) == verdict("Both together", None) == NOT_RUN
+    assert verdict("at 13.4%", None) == "holds for Q K^T, 13.4%; of the modules 15.6%"
+    assert verdict("BANet runs", None) == "not by table III: 318; BANet-Lite, at 4 frames, 455"
+    assert verdict("The network is trained", None).endswith("passes no gradient to the scores")
+    one = record({"lite-learned": [0.9] * 3, "lite-learned-none": [0.5] * 3, "lite-both": [0.9] * 3})
+    assert verdict("The network is trained", one).endswith("untrained scores: holds on the probe: +40.0 ± 0.0 points")
+    assert verdict("Both together", one) == "over before alone: undecided on the probe: +0.0 ± 0.0 points"
+    three = {"eco-cs": [0.9] * 3, "eco-cs-tw-hw-th": [0.8] * 3, "eco-cs-th-tw-hw": [0.7] * 3}
+    assert "Kendall's tau of 3 rows" in verdict("The order of the planes", record(three))
+
+
+def test_what_the_bench_measures():
+    cpu = torch.device("cpu")
+    modules = bench.module_rows((8, 4, 6, 6), batch=1, device=cpu, seconds=0.001)
+    assert [row.what for row in modules[:3]] == [
+        "non-local, fused, no max-pool",
+        "non-local, fused, max-pool",
+        "cascade HW-TW-TH",
+    ]
+    assert modules[0].ratio == modules[0].backward_ratio == 1
+    one = bench.module_rows((8, 4, 6, 6), names=("cascade HW-TW",), batch=1, device=cpu, seconds=0.001)
+    assert [row.what for row in one] == ["cascade HW-TW"]
+    networks = bench.network_rows(32, names=("BANet-Lite(4F)",), batch=1, device=cpu, seconds=0.001)
+    assert [row.what for row in networks] == ["ECO(16F)", "BANet-Lite(4F)"]
+    assert networks[1].backward is None
+    files = bench.file_rows(32, names=("BANet-Lite(4F)",), device=cpu, seconds=0.001)
+    assert [row.what for row in files] == ["BANet-Lite(4F)", "reading for BANet-Lite(4F)"]
+    assert set(audit.NETWORKS.values()) | set(bench.TABLE_6.values()) <= set(VARIANTS)

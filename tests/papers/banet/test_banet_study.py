@@ -1,0 +1,197 @@
+"""The study of BANet: its networks, what they take from a video, further shares, and what is kept."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from videoattn.data.clips import frame_indices
+from videoattn.data.probes.interruption import InterruptionProbe
+from videoattn.errors import InputError, RunError
+from videoattn.layers.non_local import NonLocalBlock
+from videoattn.papers.banet import comparison, inspection
+from videoattn.papers.banet import study as studies
+from videoattn.papers.banet.attention import LARGEST, FrameAttention, Kept, differences
+from videoattn.papers.banet.cascade import CascadedAttention
+from videoattn.papers.banet.comparison import rows, shares_name
+from videoattn.papers.banet.recipe import OTHER_LENGTHS, PAPER, PROFILES, VARIANTS, VIDEOS
+from videoattn.papers.banet.study import build, sampled, settings, study
+from videoattn.reporting.audit import printed_value
+from videoattn.training.parameters import check
+
+matplotlib.use("Agg")
+
+
+def of(tmp_path: Path, **values: object):
+    return study(replace(check("banet", values, ("folder", "ucf101")), runs=tmp_path))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_builds_all_of_its_networks(name):
+    profile = PROFILES[name]
+    for job in profile.jobs:
+        variant = VARIANTS[job]
+        with torch.device("meta"):
+            network = build(variant, profile, classes=3)
+        after = NonLocalBlock if variant.non_local else CascadedAttention if variant.order else nn.Identity
+        assert type(network.eco.attention) is after, job
+        assert isinstance(network.select, FrameAttention) == (variant.rule == "learned"), job
+        assert (network.eco.side is not None) == variant.full, job
+        if variant.rule not in ("all", "uniform"):
+            assert network.select.count == (variant.frames or profile.frames), job
+
+
+@pytest.mark.parametrize("name", ["lite-all", "lite-random", "lite-literal", "lite-cs-sum", "eco-learned-perturbed"])
+def test_networks_run_on_the_clips_of_their_profile(name):
+    profile = PROFILES["check"]
+    torch.manual_seed(0)
+    network = build(VARIANTS[name], profile, classes=4)
+    rgb = torch.randn(2, 3, sampled(VARIANTS[name], profile), profile.clips.size, profile.clips.size)
+    for training in (True, False):
+        scores = network.train(training)({"rgb": rgb})["rgb"]
+        assert scores.shape == (2, 4)
+        assert scores.isfinite().all()
+
+
+def test_the_paper_profile_is_the_papers():
+    recipe = PAPER.recipe
+    found = (recipe.epochs, recipe.batch_size, recipe.lr, recipe.milestones, recipe.momentum, recipe.weight_decay)
+    assert found == (90, 16, 0.001, (30, 60), 0.9, 5e-4)
+    assert recipe.optimizer == "nesterov"
+    assert (PAPER.frames, PAPER.keep, PAPER.every, PAPER.pooled, PAPER.clips.size) == (16, 0.5, 16, 56, 224)
+    assert PAPER.jobs == tuple(VARIANTS)
+    assert set(VIDEOS) == set(PROFILES)
+
+
+def test_what_is_taken_from_a_video():
+    counts = {name: sampled(VARIANTS[name], PAPER) for name in ("lite-all", "lite-learned", "lite-both-20f", "eco-nl")}
+    assert counts == {"lite-all": 16, "lite-learned": 32, "lite-both-20f": 40, "eco-nl": 16}
+    assert {name: one.frames for name, one in settings(PAPER).items()} == {"8": 8, "16": 16, "32": 32, "40": 40}
+    assert set(settings(PROFILES["cpu"])) == {"8"}
+    assert VARIANTS["lite-both-4f"].frames in {VARIANTS[name].frames for name in OTHER_LENGTHS}
+
+
+def test_videos_shorter_than_the_clip_repeat_frames():
+    (indices,) = frame_indices(replace(PAPER.clips, frames=8), 3)
+    assert indices.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
+    drawn = frame_indices(replace(PAPER.clips, frames=8), 3, rng=np.random.default_rng(0))[0]
+    assert sorted(drawn) == drawn.tolist()
+    assert drawn.max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"frames": 6}, "6 frames would go into the 3D network; a multiple of 4 is expected"),
+        ({"frames": 4, "keep": 2.0}, "keep=2.0"),
+    ],
+)
+def test_impossible_numbers_of_frames_are_refused_before_training(changes, match):
+    with pytest.raises(InputError, match=match):
+        build(VARIANTS["lite-learned"], replace(PROFILES["cpu"], **changes), classes=4)
+
+
+def test_weights_that_are_not_there(monkeypatch, tmp_path):
+    monkeypatch.setattr(studies, "cache_root", lambda: tmp_path)
+    with pytest.raises(InputError, match="no weights for the small ECO"):
+        build(VARIANTS["lite-all"], PROFILES["cpu"], classes=4, pretrained=True)
+    with pytest.raises(RunError, match=r"bn_inception\.pth"):
+        build(VARIANTS["lite-all"], PAPER, classes=4, pretrained=True)
+
+
+def test_rows_name_jobs_and_tables_name_rows_of_the_paper():
+    names = {row.name: row for row in rows(((0.25, 0.0), (0.25, 0.5)))}
+    others = ("25% irrelevant", "25% irrelevant, 50% redundant")
+    assert set(names) == {*VARIANTS, *(f"{name} {other}" for name in VARIANTS for other in others)}
+    assert names["lite-all 25% irrelevant"].parts == (("lite-all", "rgb 25% irrelevant", 1),)
+    for table, found in (("II", "TABLE_2"), ("V", "TABLE_5"), ("VI", "TABLE_6"), ("VII", "TABLE_7")):
+        for row, column, name in getattr(comparison, found):
+            assert float(printed_value("banet", table, row, column)) > 50
+            assert name in VARIANTS
+    assert {row for _, row in comparison.HEADLINE} <= set(PROFILES["cpu"].jobs)
+
+
+def test_further_probes_differ_in_their_share_alone(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(InterruptionProbe, "generate", lambda self, root: asked.append(self) or tmp_path)
+    monkeypatch.setattr(studies, "ClipData", lambda videos, **_: SimpleNamespace(test=lambda use: use))
+    one = of(tmp_path, PROFILE="cpu")
+    further = one.further(one.job("lite-learned"))
+    main, shares = one.data.profile.probe, PROFILES["cpu"].shares
+    assert further == {shares_name(*both): "8" for both in shares}
+    whole = {"irrelevant": 0.5, "redundant": 0.0, "train": main.train, "test": main.test}
+    assert [replace(probe, **whole) for probe in asked] == [main] * len(shares)
+    assert [(probe.irrelevant, probe.redundant) for probe in asked] == list(shares)
+
+
+def test_on_a_users_videos_there_are_no_further_shares(tmp_path):
+    for name in ("a", "b"):
+        for subset in ("train", "test"):
+            (tmp_path / "videos" / subset / name).mkdir(parents=True)
+            (tmp_path / "videos" / subset / name / "1.mp4").touch()
+    one = of(tmp_path, DATASET="folder", DATA=str(tmp_path / "videos"), PROFILE="cpu")
+    assert one.further(one.jobs[0]) == {}
+    assert one.inspect is None
+    assert {row.name for row in one.rows} == set(VIDEOS["cpu"]["jobs"])
+
+
+class Test(SimpleNamespace):
+    """Test clips of one view: frame n of clip i holds the number 10 i + n."""
+
+    __test__ = False
+
+    def __getitem__(self, i: int) -> tuple[dict[str, torch.Tensor], int]:
+        return {"rgb": (10 * i + torch.arange(4.0)).expand(1, 3, 2, 2, 4).transpose(2, 4).transpose(3, 4)}, i % 2
+
+    def __len__(self) -> int:
+        return 3
+
+
+class Ends(nn.Module):
+    """Keeps the first and the last frame; of odd clips the two in the middle."""
+
+    def forward(self, clip: torch.Tensor) -> Kept:
+        odd = (clip[:, 0, 0, 0, 0] / 10).round().long() % 2
+        return Kept(torch.where(odd[:, None] == 1, torch.tensor([1, 2]), torch.tensor([0, 3])))
+
+
+def test_what_is_kept_by_kind():
+    kinds = ["relevant", "irrelevant", "irrelevant", "redundant"]
+    videos = SimpleNamespace(samples=[SimpleNamespace(name=str(i), label=0) for i in range(3)], classes=("a",))
+    test = Test(videos=videos, settings=SimpleNamespace(frames=4), raw=lambda i: torch.full((3, 4, 8, 8), 100).byte())
+    data = SimpleNamespace(truth={"clips": {str(i): {"kinds": kinds} for i in range(3)}}, test=lambda job: test)
+    network = SimpleNamespace(select=Ends(), eval=lambda: network)
+    assert inspection.kept(network, test).tolist() == [[0, 3], [1, 2], [0, 3]]
+    found = inspection.by_kind(data, SimpleNamespace(name="x"), network, {}, torch.tensor([]))
+    assert found == {"x kept": {"relevant": 1 / 3, "irrelevant": 1 / 3, "redundant": 1 / 3}}
+    figure = inspection.strips({"ends": network}, test, 0)
+    shown = [ax.images[0].get_array()[0, 0].tolist() for ax in figure.axes]
+    assert shown == [[100, 100, 100], [150, 50, 50], [150, 50, 50], [100, 100, 100]]  # the middle is tinted
+    plt.close(figure)
+    widget = inspection.explore({"ends": network}, test)
+    assert bytes(widget.children[1].value).startswith(b"\x89PNG")
+
+
+def test_what_differences_are_worth():
+    torch.manual_seed(0)
+    videos = SimpleNamespace(samples=[SimpleNamespace(name=str(i)) for i in range(3)])
+    test = Test(videos=videos)
+    kinds = ["relevant", "irrelevant", "relevant", "redundant"]
+    data = SimpleNamespace(truth={"clips": {str(i): {"kinds": kinds} for i in range(3)}})
+    select = FrameAttention(frames=4, size=2)
+    found = inspection.worth(select, data, test)
+    assert {name: len(values) for name, values in found.items()} == {
+        "relevant | irrelevant": 6,
+        "relevant | redundant": 3,
+    }
+    d = select.mlp(differences(test[0][0]["rgb"], 2).flatten(2)).clamp(0, LARGEST)[0, :, 0]
+    assert found["relevant | redundant"][0] == pytest.approx(d[2].item())
+    figure = inspection.worth_figure(found)
+    assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == sorted(found)
+    plt.close(figure)

@@ -1,0 +1,3 @@
+"""Attention before and after feature extraction: Zhou, Xu, Yang."""
+
+DATA_SETS = ("folder", "ucf101")

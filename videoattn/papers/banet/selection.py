@@ -1,0 +1,82 @@
+"""What frame attention is compared with: rules that keep frames of a clip without learning anything.
+
+Each maps a clip (B, 3, N, H, W) to `Kept`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from videoattn.data.sampling import segment_starts
+from videoattn.errors import InputError
+from videoattn.papers.banet.attention import FrameAttention, Kept, best, check_clip, differences, kept_frames
+
+RULES = ("all", "uniform", "random", "largest", "learned")
+
+
+class AllFrames(nn.Module):
+    """Every frame."""
+
+    def forward(self, clip: Tensor) -> Kept:
+        indices = torch.arange(clip.shape[2], device=clip.device)
+        return Kept(indices.expand(len(clip), -1))
+
+
+class UniformFrames(nn.Module):
+    """The middle frame of each of M equal segments."""
+
+    def __init__(self, *, frames: int, keep: float = 0.5):
+        super().__init__()
+        self.frames = frames
+        self.indices = tuple(segment_starts(frames, kept_frames(frames, keep), 1).tolist())
+
+    def forward(self, clip: Tensor) -> Kept:
+        check_clip(clip, self.frames)
+        return Kept(torch.tensor(self.indices, device=clip.device).expand(len(clip), -1))
+
+
+class RandomFrames(nn.Module):
+    """M frames drawn at random; in evaluation mode the same for the i-th clip of every batch."""
+
+    def __init__(self, *, frames: int, keep: float = 0.5):
+        super().__init__()
+        self.frames = frames
+        self.count = kept_frames(frames, keep)
+
+    def forward(self, clip: Tensor) -> Kept:
+        check_clip(clip, self.frames)
+        generator = None if self.training else torch.Generator().manual_seed(0)
+        draws = torch.rand(len(clip), clip.shape[2], generator=generator)
+        return Kept(best(draws.to(clip.device), self.count))
+
+
+class LargestDifferences(nn.Module):
+    """M frames that differ most from their neighbours, by the mean of their pooled differences; an end counts twice."""
+
+    def __init__(self, *, frames: int, keep: float = 0.5, size: int = 56):
+        super().__init__()
+        if frames < 2 or size < 1:
+            raise InputError(f"frames={frames}, size={size}: at least 2 and 1 are expected")
+        self.frames = frames
+        self.count = kept_frames(frames, keep)
+        self.size = size
+
+    def forward(self, clip: Tensor) -> Kept:
+        check_clip(clip, self.frames)
+        mean = differences(clip, self.size).mean((2, 3))
+        both = torch.cat([2 * mean[:, :1], mean[:, :-1] + mean[:, 1:], 2 * mean[:, -1:]], dim=1)
+        return Kept(best(both, self.count))
+
+
+def selection(
+    rule: str, *, frames: int, keep: float, size: int, reading: str = "consistent", gradient: str = "straight-through"
+) -> nn.Module:
+    """A rule by its name, of `RULES`; `size` is the side of the pooled differences."""
+    if rule == "learned":
+        return FrameAttention(frames=frames, keep=keep, size=size, reading=reading, gradient=gradient)
+    if rule == "largest":
+        return LargestDifferences(frames=frames, keep=keep, size=size)
+    if rule not in RULES:
+        raise InputError(f"rule={rule!r}: possible are {', '.join(RULES)}")
+    if rule == "all":
+        return AllFrames()
+    return {"uniform": UniformFrames, "random": RandomFrames}[rule](frames=frames, keep=keep)
