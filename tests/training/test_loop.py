@@ -215,22 +215,6 @@ def test_learning_rates_of_the_schedules():
     assert learning_rates(steps, [0.0] * 6) == pytest.approx([1.0, 1.0, 0.5, 0.5, 0.5, 0.25])
 
 
-def test_steps_of_sgd_with_nesterovs_momentum():
-    """v <- m v + g + w p; p <- p - lr (g + w p + m v), by hand for the loss p, whose gradient g is 1."""
-    layer = nn.Linear(1, 1, bias=False)
-    p, v = 1.0, 0.0
-    nn.init.constant_(layer.weight, p)
-    recipe = Recipe(epochs=3, batch_size=1, lr=0.1, optimizer="nesterov", momentum=0.5, weight_decay=0.2)
-    optimizer, _ = make_optimizer(layer, recipe)
-    for _ in range(3):
-        layer.weight.grad = torch.ones(1, 1)
-        optimizer.step()
-        slope = 1 + 0.2 * p
-        v = 0.5 * v + slope
-        p -= 0.1 * (slope + 0.5 * v)
-        assert layer.weight.item() == pytest.approx(p)
-
-
 def test_the_order_is_drawn_from_seed_and_epoch():
     def order(seed: int, epoch: int, step: int = 1) -> list[tuple[int, int]]:
         shuffle = Shuffle(10, seed, step)
