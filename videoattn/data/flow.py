@@ -34,13 +34,14 @@ class FlowSettings:
 
     algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, at
     least 16. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
-    about half as large).
+    about half as large). compensated: without the motion of the camera (warped flow).
     """
 
     algorithm: str
     short_side: int
     bound: float = 20.0
     encoding: str = "png"
+    compensated: bool = False
 
     def __post_init__(self) -> None:
         _known("algorithm", self.algorithm, ALGORITHMS)
@@ -55,7 +56,8 @@ class FlowSettings:
     @property
     def folder(self) -> str:
         """The name of the cache folder of these settings."""
-        return f"{self.algorithm}-{self.short_side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
+        algorithm = f"{self.algorithm}-warped" if self.compensated else self.algorithm
+        return f"{algorithm}-{self.short_side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,9 @@ def _compute(job: _Job) -> str | None:
             return f"{info.frames} frame, no flow"
         size = short_side(info.height, info.width, job.settings.short_side)
         gray = _gray_frames(job.video, info.frames, size)
-        images = (quantise(field, job.settings.bound) for field in successive(gray, job.settings.algorithm))
-        write_archive(job.target, images, job.settings.encoding)
+        own = job.settings
+        fields = successive(gray, own.algorithm, compensated=own.compensated)
+        write_archive(job.target, (quantise(field, own.bound) for field in fields), own.encoding)
     except UnreadableVideo as error:
         return error.reason
     return None
