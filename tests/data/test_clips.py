@@ -13,7 +13,7 @@ from clips import encode, everything, gray, numbers
 from textures import texture
 
 from videoattn.data import augment
-from videoattn.data.clips import Clips, ClipSettings, three_crops
+from videoattn.data.clips import Clips, ClipSettings
 from videoattn.data.decode import Decoder
 from videoattn.data.probes.video import write_video
 from videoattn.data.videos import Sample, VideoList
@@ -209,8 +209,8 @@ def test_test_views_are_clips_of_crops(clips, folder):
 
 def test_three_crops_of_an_odd_rest():
     maps = torch.arange(7.0).expand(2, 4, 7)
-    assert three_crops(maps)[:, 0, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [3, 4, 5, 6]]
-    assert torch.equal(three_crops(maps.mT), three_crops(maps).mT)
+    assert augment.three_crops(maps)[:, 0, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [3, 4, 5, 6]]
+    assert torch.equal(augment.three_crops(maps.mT), augment.three_crops(maps).mT)
 
 
 def test_extra_tensors_come_along(clips):

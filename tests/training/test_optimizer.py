@@ -1,8 +1,11 @@
-"""Optimisers: their steps by hand."""
+"""Optimisers and losses: their steps by hand."""
+
+from dataclasses import replace
 
 import pytest
+import tiny
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from videoattn.training.loop import make_optimizer
 from videoattn.training.recipe import Recipe
@@ -22,3 +25,23 @@ def test_steps_of_sgd_with_nesterovs_momentum():
         v = 0.5 * v + slope
         p -= 0.1 * (slope + 0.5 * v)
         assert layer.weight.item() == pytest.approx(p)
+
+
+class Decayed(tiny.Net):
+    """Its further loss is the sum of squares whose gradient is `decay` times the weights."""
+
+    def __init__(self, decay: float):
+        super().__init__(random=False)
+        self.decay = decay
+
+    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
+        squares = sum(weight.square().sum() for weight in self.parameters())
+        return super().forward(clip) | {"loss": self.decay / 2 * squares}
+
+
+def test_a_further_loss_is_added(tmp_path):
+    plain, decayed = tiny.Net(random=False), Decayed(0.1)
+    with_decay = tiny.train(tmp_path / "a.pt", net=plain, recipe=replace(tiny.RECIPE, weight_decay=0.1))
+    with_loss = tiny.train(tmp_path / "b.pt", net=decayed, recipe=replace(tiny.RECIPE, weight_decay=0.0))
+    torch.testing.assert_close(decayed.state_dict(), plain.state_dict())
+    assert with_loss[0]["loss"] > with_decay[0]["loss"]

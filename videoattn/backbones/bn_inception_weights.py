@@ -17,6 +17,7 @@ from torch import Tensor
 from videoattn.backbones.bn_inception import BNInception
 from videoattn.errors import InputError, RunError
 
+WEIGHTS = "weights/bn_inception.pth"  # in the cache: where a user puts the file
 INPUTS = ("imagenet", "caffe")
 MEAN_BGR = (104.0, 117.0, 128.0)
 PREFIXES = ("module.", "base_model.")

@@ -150,6 +150,14 @@ def ten_crops(clip: Clip, size: int) -> Clip:
     return {stream: torch.cat([five[stream], mirrored[stream]]) for stream in clip}
 
 
+def three_crops(maps: Tensor) -> Tensor:
+    """Squares of the whole shorter side at the left, centre and right (top, middle and bottom of what is higher than
+    wide): (..., H, W) -> (3, ..., S, S) with S = min(H, W). X. Wang et al., Non-local Neural Networks, section 5.1."""
+    axis = -1 if maps.shape[-1] >= maps.shape[-2] else -2
+    free = abs(maps.shape[-1] - maps.shape[-2])
+    return torch.stack([maps.narrow(axis, start, min(maps.shape[-2:])) for start in (0, free // 2, free)])
+
+
 def normalise(rgb: Tensor) -> Tensor:
     """RGB (..., 3, T, H, W), uint8 or float in [0, 1], to float with the mean and deviation of ImageNet removed.
 

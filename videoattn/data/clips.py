@@ -1,13 +1,13 @@
 r"""Clips of RGB frames as tensors.
 
 "uniform" takes one frame of each of T equal segments of the video (L. Wang et al., Temporal Segment Networks, ECCV
-2016; J. Lin et al., TSM, ICCV 2019); "dense" takes T frames that stand `stride` apart. Three crops: X. Wang et al.,
-Non-local Neural Networks, CVPR 2018, section 5.1.
+2016; J. Lin et al., TSM, ICCV 2019); "dense" takes T frames that stand `stride` apart.
 
 Departures: where a video ends before a dense clip does, its last frame is repeated.
 """
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from videoattn.errors import InputError, RunError
 
 SAMPLINGS = ("uniform", "dense")
 CROPS = (1, 3, 10)
+SHORT = 32  # frames of a video that is decoded as a whole for training: all of it costs little more than its last frame
 # `augment.normalise` of uint8, in two operations: rgb / 255 / std - mean / std
 _STD = torch.tensor(augment.IMAGENET_STD).view(3, 1, 1, 1)
 _SCALE, _SHIFT = 1 / (255 * _STD), torch.tensor(augment.IMAGENET_MEAN).view(3, 1, 1, 1) / _STD
@@ -94,14 +95,6 @@ def frame_indices(
         return segment_starts(frames, clips * settings.frames, 1, rng).reshape(settings.frames, clips).T
     span = (settings.frames - 1) * settings.stride + 1
     return snippet_indices(segment_starts(frames, clips, span, rng), span, frames)[:, :: settings.stride]
-
-
-def three_crops(maps: Tensor) -> Tensor:
-    """Squares of the whole shorter side at the left, centre and right (top, middle and bottom of what is higher than
-    wide): (..., H, W) -> (3, ..., S, S) with S = min(H, W)."""
-    axis = -1 if maps.shape[-1] >= maps.shape[-2] else -2
-    free = abs(maps.shape[-1] - maps.shape[-2])
-    return torch.stack([maps.narrow(axis, start, min(maps.shape[-2:])) for start in (0, free // 2, free)])
 
 
 class Clips(Dataset):
@@ -183,12 +176,18 @@ class Clips(Dataset):
         frames = self._info(index).frames if whole is None else whole.shape[1]
         clips = 1 if self.train else self.settings.test_clips
         wanted = frame_indices(self.settings, frames, clips=clips, rng=rng).ravel()
-        if whole is None and len(self._kept.absent("rgb", index, wanted)) == frames:  # a short video: all of it
+        if whole is None and self._whole(index, frames, wanted):
             whole = self._frames(index, range(frames)).transpose(0, 1).contiguous()
             self._kept.keep(("clip", index, 0), whole)
         if whole is None:
             return self._kept.read("rgb", index, wanted, self._frames).transpose(0, 1)
         return whole if np.array_equal(wanted, np.arange(frames)) else whole[:, wanted]
+
+    def _whole(self, index: int, frames: int, wanted: np.ndarray) -> bool:
+        """Whether all frames are read at once: they are wanted, or will be drawn, are few, and there is room."""
+        absent = len(self._kept.absent("rgb", index, wanted))
+        room = 3 * frames * math.prod(self._size(index)) <= self._kept.left
+        return absent == frames or (absent > 0 and self.train and frames <= SHORT and room)
 
     def _training(self, epoch: int, index: int) -> tuple[Tensor, int]:
         label = self.videos.samples[index].label
@@ -211,7 +210,7 @@ class Clips(Dataset):
         settings = self.settings
         clip = {"rgb": self.raw(index)}
         if settings.test_crops == 3:
-            crops = three_crops(clip["rgb"])
+            crops = augment.three_crops(clip["rgb"])
         elif settings.test_crops == 10:
             crops = augment.ten_crops(clip, settings.size)["rgb"]
         else:
@@ -226,12 +225,15 @@ class Clips(Dataset):
                 raise RunError(f"a video cannot be read: {error}") from error
         return self._infos[index]
 
+    def _size(self, index: int) -> tuple[int, int]:
+        """H and W of the frames as they are decoded."""
+        info = self._info(index)
+        return short_side(info.height, info.width, self.settings.short_side)
+
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         """(n, 3, H, W) uint8."""
-        info = self._info(index)
-        size = short_side(info.height, info.width, self.settings.short_side)
         try:
-            frames = self._decoder.frames(self.videos.samples[index].path, wanted, size=size)
+            frames = self._decoder.frames(self.videos.samples[index].path, wanted, size=self._size(index))
         except UnreadableVideo as error:
             raise RunError(f"a video cannot be read: {error}") from error
         return torch.from_numpy(frames).permute(0, 3, 1, 2)

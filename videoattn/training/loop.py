@@ -60,7 +60,8 @@ def fit(
     """Train `model` on `data` and leave its checkpoint at `path`; continue there if one lies there.
 
     Args:
-        model: takes a clip (dict of tensors), gives a dict of scores.
+        model: takes a clip (dict of tensors), gives a dict of scores; in training one named "loss", a scalar, is added
+            to the loss of the scores.
         data: item (epoch, i) is a pair of clip and label.
         stream: which of the scores is trained.
         identity: digest of all that determines this training; another one at `path` is an error.
@@ -163,8 +164,9 @@ def _epoch(model, loader, optimizer, recipe: Recipe, stream: str, accelerator: A
     try:
         for step, (clip, labels) in enumerate(loader):
             with accelerator.accumulate(model):
-                scores = model(clip)[stream].float()
-                loss = classification_loss(scores, labels)
+                outputs = model(clip)
+                scores = outputs[stream].float()
+                loss = classification_loss(scores, labels) + outputs.get("loss", 0)
                 if not torch.isfinite(loss):
                     raise RunError(
                         f"the loss became {loss.item()} at {where}, step {step + 1}: lower the learning rate; "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from videoattn.backbones.bn_inception_weights import WEIGHTS
 from videoattn.backbones.eco import ECO, eco, eco_lite, load_bn_inception, small_eco
 from videoattn.data.clip_data import ClipData
 from videoattn.data.clips import Clips, ClipSettings
@@ -24,7 +25,6 @@ from videoattn.training.parameters import Parameters
 from videoattn.training.rgb_study import RGBData, rgb_study, sized
 from videoattn.training.study import Study
 
-WEIGHTS = "weights/bn_inception.pth"  # in the cache: where a user puts them
 MAPS = 96  # channels of the stacked maps of ECO
 
 

@@ -1,0 +1,118 @@
+"""What trained networks look at, measured against the probe's truth and drawn."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from ipywidgets import Widget
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from videoattn.data.clips import Clips, frame_indices
+from videoattn.papers.istpa import salience
+from videoattn.papers.istpa.attention import Scores
+from videoattn.papers.istpa.network import PyramidNetwork, StreamNetwork
+from videoattn.reporting.explorer import explorer
+from videoattn.reporting.figures import clip_images
+from videoattn.reporting.record import Record
+from videoattn.training.jobs import Job
+from videoattn.training.study import Study
+
+BATCH = 32  # clips at a time
+SHOWN = 5  # frames of figure 6, outputs of figure 7
+EXPLORED = 24  # clips that the widget offers
+
+
+class Look(NamedTuple):
+    """What a pyramid attended to in one clip: its scores, the grid of the top scale and the size of the frames."""
+
+    scores: Scores
+    grid: tuple[int, int]
+    size: tuple[int, int]
+
+
+def on_object_row(data, job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict[str, dict]:
+    """Row "<job> on the object": the share of attention on the acting object in the test clips of the probe.
+
+    "mass" counts all frames, "chance" is what even attention has, "frames" is on frames that show the action.
+    """
+    if not isinstance(network.network, PyramidNetwork):
+        return {}
+    test, clips = data.test(job), data.truth["clips"]
+    frames = frame_indices(test.settings, data.profile.probe.frames)[0]
+    found = []
+    for start in range(0, len(test), BATCH):
+        numbers = range(start, min(start + BATCH, len(test)))
+        look = attended(network, torch.stack([test[i][0]["rgb"][0] for i in numbers]))
+        boxes = torch.stack([salience.boxes_of(clips[test.videos.samples[i].name], frames) for i in numbers])
+        on = salience.on_object(look.scores.attention, boxes, grid=look.grid, size=look.size)
+        acting = ~boxes[..., 0].isnan()
+        found.append(torch.stack([on.mass.sum(1), on.chance.sum(1), (on.frames * acting).sum(1)], 1))
+    means = torch.cat(found).mean(0).tolist()
+    return {f"{job.name} on the object": dict(zip(("mass", "chance", "frames"), means, strict=True))}
+
+
+@torch.no_grad()
+def attended(network: StreamNetwork, clips: Tensor) -> Look:
+    """What a network with a pyramid attends to in clips (B, 3, K, H, W)."""
+    _, top, scores = network.network.eval()(clips, return_attention=True)
+    return Look(scores, tuple(top.shape[-2:]), tuple(clips.shape[-2:]))
+
+
+def guessing(record: Record) -> dict[str, float]:
+    """Levels of guessing, in %: among all classes, and on the probe among the looks that a clip shows."""
+    levels = {"guessing": 100 / len(record.data["classes"])}
+    if "probe" in record.recipe:
+        levels["guessing among those shown"] = 100 / (1 + record.recipe["probe"]["distractors"])
+    return levels
+
+
+def confusion_change(study: Study, row: str, baseline: str, *, seed: int) -> Tensor:
+    """What the confusion matrix of one job has more than that of another: (true classes, predicted classes)."""
+    found = []
+    for name in (row, baseline):
+        scores = study.scores(name, seed)
+        found.append(multiclass_confusion_matrix(scores["rgb"], scores["labels"], scores["rgb"].shape[1]))
+    return found[0] - found[1]
+
+
+def frames_figure(network: StreamNetwork, test: Clips, index: int, *, at: tuple[float, float] = (0.5, 0.5)) -> Figure:
+    """Figure 6: what is salient in some frames of a test clip for one output, for each scale and for all of them.
+
+    Args:
+        at: where the output is, as shares of the height and the width.
+    """
+    look = attended(network, test[index][0]["rgb"][:1])
+    output = tuple(min(int(share * cells), cells - 1) for share, cells in zip(at, look.grid, strict=True))
+    masks = {
+        name: salience.over_frames(salience.salient(columns), output, grid=look.grid)[0]
+        for name, columns in salience.columns(look.scores).items()
+    }
+    images = clip_images(test, index)
+    shown = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).round().astype(int)
+    return salience.salient_strips([images[t] for t in shown], {name: mask[shown] for name, mask in masks.items()})
+
+
+def outputs_figure(network: StreamNetwork, test: Clips, index: int) -> Figure:
+    """Figure 7: what is salient for some outputs in the frame that gets most attention."""
+    look = attended(network, test[index][0]["rgb"][:1])
+    images, places = clip_images(test, index), look.grid[0] * look.grid[1]
+    frame = int(look.scores.attention[0].sum(1).reshape(len(images), places).sum(1).argmax())
+    shown = np.linspace(0, places - 1, min(SHOWN, places)).round().astype(int)
+    masks = {
+        name: salience.over_outputs(salience.salient(columns), frame, grid=look.grid)[0][shown]
+        for name, columns in salience.columns(look.scores).items()
+    }
+    return salience.salient_strips([images[frame]] * len(shown), masks)
+
+
+def explore(networks: Mapping[str, StreamNetwork], test: Clips) -> Widget:
+    """A widget: choose a clip, a network and an output; see what is salient for it."""
+    names = [sample.name for sample in test.videos.samples[:EXPLORED]]
+
+    def look(index: int, name: str, _frame: int, at: tuple[float, float]) -> Figure:
+        return frames_figure(networks[name], test, index, at=at)
+
+    return explorer(clips=names, blocks=list(networks), frames=1, look=look)
