@@ -17,9 +17,9 @@ from videoattn.data.probes.appearance import HUES, chroma, paint
 from videoattn.data.probes.clutter import ACTING, ClutterProbe
 from videoattn.errors import InputError
 
-LARGE = ClutterProbe(looks=8, size=64, smallest=8.0, largest=14.0, swing=3.0)
+LARGE = ClutterProbe(acting=0.3, size=64, smallest=8.0, largest=14.0, swing=3.0)
 PROBE = replace(LARGE, train=32, test=8, frames=10, seed=3)
-MANY = ClutterProbe(train=1800, frames=8, motions=3, swing=1.0, seed=1)
+MANY = ClutterProbe(train=1800, frames=8, acting=0.25, looks=4, motions=3, swing=1.0, smallest=5.0, seed=1)
 MOVING = replace(LARGE, train=24, test=24, frames=8, motions=3, acting=0.75, smallest=10.0, ground=0.0, seed=2)
 LEVEL = 0.001  # of each of some thirty tests over counts
 
@@ -207,8 +207,8 @@ def test_the_ground_moves():
 
 
 def test_names():
-    assert ClutterProbe().names == ("crimson", "indigo", "olive", "teal")
-    two = ClutterProbe(motions=3)
+    assert ClutterProbe(looks=4).names == ("crimson", "indigo", "olive", "teal")
+    two = ClutterProbe(looks=4, motions=3)
     assert two.names[1:4] == ("crimson-horizontal", "crimson-vertical", "indigo-both")
     assert [f"{look}-{motion}" for look, motion in two.parts] == list(two.names)
 
@@ -230,8 +230,8 @@ def test_the_same_dials_give_the_same_bytes(tmp_path):
     [
         ({"looks": 17}, "looks=17: 2 to 16"),
         ({"motions": 4}, "motions=4: 1 to 3"),
-        ({"train": 7, "motions": 2}, "train=7: at least 8 clips, one for each class"),
-        ({"distractors": 4}, "distractors=4: 0 to 3 are possible with looks=4"),
+        ({"train": 15, "motions": 2}, "train=15: at least 16 clips, one for each class"),
+        ({"distractors": 8}, "distractors=8: 0 to 7 are possible with looks=8"),
         ({"frames": 0}, "frames=0"),
         ({"acting": 1.2}, "acting=1.2: expected a share"),
         ({"acting": 0.1, "frames": 4}, "acting=0.1: .* of frames=4 at least one"),

@@ -119,6 +119,9 @@ def test_bn_inception_by_hand():
     whole = weights + shifts + 1025 * 101
     assert counted.without_scale(counted.SLIM) == whole == 10_263_557
     assert counted.as_built(counted.SLIM) == whole + 2 * shifts  # also a scale and a bias
+    wider = 32 * (576 + 1) + (128 * 608 + 128) - (96 * 576 + 96)  # behind the pools of 4c and 4d
+    readers = (96 + 128 + 160) + (128 + 192) + (352 + 192 + 160 + 128)  # 4d, 4e and 5a read 32 channels more
+    assert counted.without_scale(BN) == whole + wider + 32 * readers
     assert counted.layer(counted.SLIM, audit.NARROW) == 49 * (1025 + 1025 + 321)
 
 

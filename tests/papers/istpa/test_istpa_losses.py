@@ -218,5 +218,6 @@ def test_bad_arguments_are_refused():
     ):
         with pytest.raises(InputError, match=re.escape("form='plain': possible are stable, literal")):
             call()
-    with pytest.raises(InputError, match=re.escape("frames=4: attention over 6 sources")):
-        pyramid_loss(attention, [attention], frames=4)
+    for frames in (4, 0, -1):
+        with pytest.raises(InputError, match=re.escape(f"frames={frames}: attention over 6 sources")):
+            pyramid_loss(attention, [attention], frames=frames)

@@ -172,6 +172,8 @@ def test_boxes_of_the_probe_lie_on_what_acts():
     acting = truth["acting"]
     found = boxes_of(truth, [0, 2, 3, 5])
     assert found.isnan().all(1).tolist() == [number not in acting for number in (0, 2, 3, 5)]
+    some = boxes_of(truth, [0, 2, 3, 5], acting=False)
+    torch.testing.assert_close(some, torch.tensor([truth["box"][number] for number in (0, 2, 3, 5)]))
     whole = boxes_of(truth, range(6), acting=False)
     torch.testing.assert_close(whole, torch.tensor(truth["box"]))
     frames, _, _ = probe.clip("train", 1)

@@ -10,12 +10,13 @@ what shows no halves tells nothing but the looks that are there, and a guess amo
 clips: frames in which nothing acts, the counts of hues in a frame or a clip, their areas and places. Turning an object
 upside down changes neither the sums of its light and colour nor, up to the place within a pixel, any count of pixels by
 colour; so counts that know light from dark do not tell either. What tells is a hue and the order of its halves at one
-place, in single frames, of which no order counts.
+place of one frame, in whatever order the frames come.
 
 Motion: an object's offsets from its place in y and in x are `swing` times the sines of two phases, both uniform. They
 stand still, but while it acts that of y, that of x, or both go on. Both phases are then uniform in all frames, so no
 single frame tells the motion nor which object makes it. Only what acts moves, besides the ground and a change of size:
-flow sees the motion, and no hue, since all hues have one luma. A moving camera moves everything on a circle.
+flow sees the motion, and no hue, since all hues have one luma. (Frames compared place by place tell the look too: it
+is that of what has moved. With `swing` 0 nothing moves.) A moving camera moves everything on a circle.
 """
 
 import math
@@ -70,12 +71,12 @@ class ClutterProbe(Dials):
     train: int = 1600
     test: int = 400
     frames: int = 25
-    acting: float = 0.28
-    looks: int = 4
+    acting: float = 0.2
+    looks: int = 8
     motions: int = 1
     distractors: int = 3
     size: int = 32
-    smallest: float = 5.0
+    smallest: float = 4.0
     largest: float = 10.0
     swing: float = 0.5
     ground: float = 0.5

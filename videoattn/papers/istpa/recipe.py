@@ -136,10 +136,10 @@ PAPER = Profile(
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
-QUICK = Recipe(epochs=6, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = Recipe(epochs=4, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
 CPU = replace(
     PAPER,
-    jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "shared", "interaction", "pyramid", "both"),
+    jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "interaction", "pyramid", "both"),
     seeds=3,
     backbone="small",
     channels=(16, 32, 64, 64),
@@ -154,19 +154,7 @@ CPU = replace(
     clips=WHOLE,
     test_frames=25,
     tested=(1, 3, 10),
-    probe=ClutterProbe(
-        train=1600,
-        test=400,
-        frames=25,
-        acting=0.2,
-        looks=4,
-        distractors=3,
-        size=32,
-        smallest=4.0,
-        largest=9.0,
-        swing=1.0,
-        ground=0.5,
-    ),
+    probe=ClutterProbe(train=2400, test=400, acting=0.24, smallest=4.5, largest=10.0),
     workers=0,
     test_batch=32,
     lanes=0,
