@@ -24,7 +24,7 @@ class Profile(RGBProfile):
     Args:
         backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
         zero_init: whether residual branches start at zero, as those of timm's ResNets do.
-        dropout: before the last layer.
+        dropout: before the last layer. last: standard deviation of its weights at the start.
         recipe: optimisation.
         clips: what is taken from a video, in training at the scales of one of `CROPS`; a variant says how many frames.
         protocols: further ways of testing of table II: crops and clips of a video.
@@ -36,6 +36,7 @@ class Profile(RGBProfile):
     layers: tuple[int, ...] | None
     zero_init: bool
     dropout: float
+    last: float
     recipe: Recipe
     clips: ClipSettings
     protocols: tuple[tuple[int, int], ...]
@@ -104,6 +105,7 @@ PAPER = Profile(
     layers=None,
     zero_init=True,
     dropout=0.5,
+    last=0.001,
     # Section IV-B: 8 videos on each of 4 GPUs.
     recipe=Recipe(epochs=50, batch_size=32, lr=0.01, weight_decay=1e-4, schedule="steps 20 40", clip_norm=20.0),
     clips=ClipSettings(frames=8, size=224, short_side=256, scales=CROPS["centre"]),  # elsewhere "240 x 320"
@@ -113,7 +115,7 @@ PAPER = Profile(
     test_batch=4,
 )
 
-# Levels of the profile cpu. In the paper's section IV-D, C and ST fail on short and on small motions.
+# Levels of the profile cpu, by what the networks reach. In section IV-D C and ST fail on short and on small motions.
 EASY = ("direction", "short")
 HARD = ("small",)
 # A clip of the probe is taken whole, as it is.
@@ -128,10 +130,19 @@ CPU = replace(
     layers=(1, 1, 1, 1),
     zero_init=False,  # the modules stand in the branches
     dropout=0.0,
-    recipe=Recipe(epochs=8, batch_size=4, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="steps 7"),
+    last=0.2,  # with 0.001 a training found a level at once or never: the two classes of a level start as one
+    recipe=Recipe(epochs=5, batch_size=4, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="steps 4"),
     clips=WHOLE,
     protocols=(),
-    probe=OrderProbe(train=1500, test=600, levels=EASY + HARD, size=28, object_size=8.0, travel=18.0),
+    probe=OrderProbe(
+        train=1500,
+        test=600,
+        levels=("direction", "small", "short"),
+        size=28,
+        object_size=8.0,
+        travel=18.0,
+        small=0.5,
+    ),
     workers=0,
     test_batch=64,
     lanes=0,
@@ -140,7 +151,7 @@ GPU = replace(
     CPU,
     jobs=EIGHT,
     seeds=5,
-    probe=replace(CPU.probe, train=6000, test=1200, levels=tuple(LEVELS)),
+    probe=replace(CPU.probe, train=6000, test=1200, levels=tuple(LEVELS), small=0.25),
     lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(

@@ -68,11 +68,14 @@ def build(variant: Variant, profile: Profile, *, classes: int, pretrained: bool 
         "zero_init": profile.zero_init,
     }
     if variant.kind in ("c3d", "gst"):
-        return VideoNetwork(ClipNetwork(resnet(profile.backbone, classes=classes, **options), kind=variant.kind))
-    network = tsn(profile.backbone, classes=classes, frames=variant.frames, shift=variant.kind == "tsm", **options)
-    if variant.gate:
-        gated(network, variant.gate, kernel=variant.kernel)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):  # small maps take a quarter less time in this layout
-            module.to(memory_format=torch.channels_last)
-    return VideoNetwork(network)
+        backbone = ClipNetwork(resnet(profile.backbone, classes=classes, **options), kind=variant.kind)
+    else:
+        shift = variant.kind == "tsm"
+        backbone = tsn(profile.backbone, classes=classes, frames=variant.frames, shift=shift, **options)
+        if variant.gate:
+            gated(backbone, variant.gate, kernel=variant.kernel)
+        for module in backbone.modules():
+            if isinstance(module, nn.Conv2d):  # small maps take a quarter less time in this layout
+                module.to(memory_format=torch.channels_last)
+    nn.init.normal_(backbone.fc.weight, std=profile.last)
+    return VideoNetwork(backbone)

@@ -21,7 +21,7 @@ from videoattn.reporting.speed import Speed, measure
 
 PAPER = PROFILES["paper"]
 SHAPE = (MAPS, PAPER.frames, 28, 28)  # C, T, H, W of the stacked maps, section III-C
-BATCHES = {"cpu": (1, 4), "cuda": (1, 8, 32)}  # videos at a time: latency, and what fills the device
+BATCHES = {"cpu": (1, 2), "cuda": (1, 8, 32)}  # videos at a time: latency, and what fills the device
 CLASSES = 101  # UCF101
 TABLE_6 = {"ECO + non-local": "eco-nl", "ECO + cascaded": "eco-cs"}
 LENGTH, HEIGHT, WIDTH = 250, 240, 320  # of the video that is read: 10 s as UCF101 has them
