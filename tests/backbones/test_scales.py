@@ -233,3 +233,9 @@ def test_wrong_images_are_refused():
         network[0].shapes((8, 8))
     with pytest.raises(InputError, match=r"have shape \(1, 3, 48, 48\)"):
         network[1].shapes((48, 48))
+
+
+def test_without_the_max_pool_maps_are_twice_as_large():
+    options = {"classes": 2, "scales": ("layer1",), "channels": (8, 8, 8, 8), "layers": (1, 1, 1, 1), "stem_width": 4}
+    found = [scaled_resnet("resnet18", **options, pool=pool).shapes((32, 32))[0].size for pool in (True, False)]
+    assert found == [(8, 8), (16, 16)]

@@ -130,6 +130,14 @@ def test_a_short_video_is_read_once_for_all_epochs_and_views(clips, folder):
     assert data._decoder.asked == [("square", [0, 1, 2, 3], (32, 32))]
 
 
+def test_few_frames_are_read_as_a_whole_for_training_where_there_is_room(clips):
+    room = 3 * 24 * 32 * 32
+    for memory, train, whole in ((room, True, True), (room - 1, True, False), (room, False, False)):
+        data = clips(PLAIN, "long", train=train, memory=memory)
+        data[(0, 0) if train else 0]
+        assert (asked(data) == [list(range(24))]) == whole
+
+
 def test_a_training_item_depends_on_seed_epoch_and_index_alone(clips):
     names = ("landscape", "long", "portrait")
     data = clips(AUGMENTED, *names, train=True, seed=1)

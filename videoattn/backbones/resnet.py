@@ -4,7 +4,8 @@ The stem for stacked flow follows L. Wang et al., Temporal Segment Networks, ECC
 pre-training): every input channel takes the mean of the RGB kernels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import timm
 import torch
@@ -57,20 +58,14 @@ def resnet(
     if pretrained and options:
         raise InputError(f"there are no ImageNet weights for {name} with {options}: leave PRETRAINED off")
     options |= {} if zero_init else {"zero_init_last": False}
-    try:
+    with fetching(name):
         net = timm.create_model(name, pretrained=pretrained, drop_rate=dropout, **options)
-    except OSError as error:  # every network failure of the hub's client is one
-        raise RunError(
-            f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "
-            "cache (HF_HOME), or leave PRETRAINED off to start from random weights"
-        ) from error
     if not isinstance(net, ResNet):
         raise InputError(f"backbone {name!r} is a {type(net).__name__}, which has no layer1 to layer4")
     if in_channels != 3:
         average_stem(net, in_channels)
     net.reset_classifier(classes)
-    nn.init.normal_(net.fc.weight, std=0.001)
-    nn.init.zeros_(net.fc.bias)
+    start_small(net.fc)
     if padding != "zeros":
         set_padding(net, padding)
     return net
@@ -100,3 +95,21 @@ def set_padding(net: nn.Module, padding: str) -> None:
     if isinstance(pool, nn.MaxPool2d):
         pads = {"circular": nn.CircularPad2d, "reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d}
         net.maxpool = nn.Sequential(pads[padding](pool.padding), nn.MaxPool2d(pool.kernel_size, pool.stride))
+
+
+@contextmanager
+def fetching(name: str) -> Iterator[None]:
+    """Make a `RunError` that says what to do of a failure to fetch the ImageNet weights of `name`."""
+    try:
+        yield
+    except OSError as error:  # every network failure of the hub's client is one
+        raise RunError(
+            f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "
+            "cache (HF_HOME), or leave PRETRAINED off to start from random weights"
+        ) from error
+
+
+def start_small(last: nn.Linear) -> None:
+    """Start a last layer as TSN and TSM do: standard deviation 0.001, bias 0."""
+    nn.init.normal_(last.weight, std=0.001)
+    nn.init.zeros_(last.bias)

@@ -31,7 +31,8 @@ from torch.nn import functional
 
 from videoattn.backbones.bn_inception import TABLE, BNInception, check_frames
 from videoattn.backbones.bn_inception_weights import bn_inception_weights
-from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm, start_small
+from videoattn.backbones.resnet import start_small
+from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
 
 
 class ScaledBNInception(ScaledBackbone):

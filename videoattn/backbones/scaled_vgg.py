@@ -17,7 +17,8 @@ from timm.models.vgg import VGG
 from torch import nn
 from torch.nn import functional
 
-from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm, start_small
+from videoattn.backbones.resnet import start_small
+from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
 
 
 class ScaledVGG(ScaledBackbone):

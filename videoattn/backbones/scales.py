@@ -23,8 +23,8 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from videoattn.backbones.resnet import average_stem, resnet
-from videoattn.errors import InputError, RunError
+from videoattn.backbones.resnet import average_stem, fetching, resnet
+from videoattn.errors import InputError
 from videoattn.layers.attach import FoldedTime
 from videoattn.layers.temporal_shift import STAGES, TemporalShift, add_temporal_shift
 
@@ -189,15 +189,10 @@ def from_timm(name: str, *, in_channels: int, dropout: float, pretrained: bool) 
     Raises:
         RunError: the weights cannot be fetched.
     """
-    try:
+    with fetching(name):
         return timm.create_model(
             name, pretrained=pretrained, in_chans=3 if pretrained else in_channels, drop_rate=dropout
         )
-    except OSError as error:  # every network failure of the hub's client is one
-        raise RunError(
-            f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "
-            "cache (HF_HOME), or leave PRETRAINED off to start from random weights"
-        ) from error
 
 
 def average_first(network: nn.Module, path: str, in_channels: int) -> None:
@@ -206,12 +201,6 @@ def average_first(network: nn.Module, path: str, in_channels: int) -> None:
     stem.conv1 = network.get_submodule(path)
     average_stem(stem, in_channels)
     network.set_submodule(path, stem.conv1)
-
-
-def start_small(last: nn.Linear) -> None:
-    """Start a last layer as TSN and TSM do: standard deviation 0.001, bias 0."""
-    nn.init.normal_(last.weight, std=0.001)
-    nn.init.zeros_(last.bias)
 
 
 def check_values(*, classes: int, in_channels: int, dropout: float) -> None:

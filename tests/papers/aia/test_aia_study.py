@@ -52,6 +52,13 @@ def of(tmp_path: Path, **values: object):
     return study(replace(check("aia", values, ("folder", "ucf101")), runs=tmp_path))
 
 
+@pytest.mark.parametrize("job", ["tsn-CinST", "tsm-none", "gst"])
+def test_the_last_layer_starts_as_the_profile_says(job):
+    torch.manual_seed(0)
+    network = build(VARIANTS[job], PROFILES["cpu"], classes=400)
+    assert network.fc.weight.std().item() == pytest.approx(PROFILES["cpu"].last, rel=0.05)
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_builds_all_of_its_networks(name):
     profile = PROFILES[name]
