@@ -10,7 +10,8 @@ import torch
 
 from videoattn.data import augment
 from videoattn.data.clip_data import ClipData
-from videoattn.data.clips import Clips, ClipSettings
+from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips import Clips
 from videoattn.data.decode import Decoder
 from videoattn.data.listing import listed
 from videoattn.data.probes.relation import RelationProbe
@@ -58,6 +59,37 @@ def test_a_probe_is_not_looked_through(root, monkeypatch):
     assert torch.equal(again[5, 2][0]["rgb"], train[0, 2][0]["rgb"])
     train.close()
     test.close()
+
+
+def test_what_one_use_has_read_the_others_take(root):
+    settings = {"all": PLAIN, "one": replace(PLAIN, frames=1), "wide": replace(PLAIN, short_side=18)}
+    data = ClipData(lambda: listed("folder", root), settings=settings, max_unreadable=None)
+    whole, one, wide = (data.test(name) for name in settings)
+    assert [clips.settings for clips in (whole, one, wide)] == list(settings.values())
+    first, other = whole[0][0]["rgb"], wide[0][0]["rgb"]
+    decoder, whole._decoder = whole._decoder, None
+    one._decoder = None
+    assert torch.equal(one[0][0]["rgb"], first[:, :, 1:2])
+    assert other.shape == first.shape
+    assert wide._kept is not whole._kept
+    with pytest.raises(InputError, match="short_side is 18; frames that are decoded at 16 cannot"):
+        whole.view(settings=settings["wide"])
+    for each in (decoder, wide):
+        each.close()
+
+
+def test_of_each_subset_of_a_probe_one_file_is_inspected(root, monkeypatch):
+    seen, inspect = [], Decoder._inspect
+    monkeypatch.setattr(
+        Decoder, "_inspect", lambda self, name, deadline: (seen.append(name), inspect(self, name, deadline))[1]
+    )
+    data = ClipData(lambda: listed("folder", root), settings=SETTINGS, max_unreadable=None)
+    train, test = data.train("train", seed=0), data.test("views")
+    for i in range(6):
+        train[0, i], test[i]
+    assert seen == [str(videos.samples[0].path) for videos in data.lists]
+    for clips in (train, test):
+        clips.close()
 
 
 def test_ten_crops_of_left_and_right_are_refused_before_anything_is_looked_through(root, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videoattn.data.clips import ClipSettings, frame_indices
+from videoattn.data.clip_settings import ClipSettings, frame_indices
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=4, size=32, short_side=32)

@@ -13,7 +13,8 @@ from clips import encode, everything, gray, numbers
 from textures import texture
 
 from videoattn.data import augment
-from videoattn.data.clips import Clips, ClipSettings
+from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips import Clips
 from videoattn.data.decode import Decoder
 from videoattn.data.probes.video import write_video
 from videoattn.data.videos import Sample, VideoList
@@ -47,9 +48,9 @@ class Watched:
         self.decoder, self.asked = decoder, []
         self.info, self.close = decoder.info, decoder.close
 
-    def frames(self, path, indices, *, size):
+    def frames(self, path, indices, *, size, info=None):
         self.asked.append((Path(path).stem, [int(index) for index in indices], size))
-        return self.decoder.frames(path, indices, size=size)
+        return self.decoder.frames(path, indices, size=size, info=info)
 
 
 @pytest.fixture

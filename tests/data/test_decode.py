@@ -30,6 +30,20 @@ def test_any_indices_are_clamped_and_right(decoder, clips, served, indices):
     assert numbers(decoder.frames(clips[served], indices)) == [min(max(index, 0), 23) for index in indices]
 
 
+def test_what_is_known_is_not_inspected(clips, monkeypatch):
+    with Decoder() as decoder:
+        known = {name: decoder.info(path) for name, path in clips.items()}
+    asked, ask = [], Decoder._ask
+    monkeypatch.setattr(
+        Decoder, "_ask", lambda self, deadline, request: (asked.append(request["do"]), ask(self, deadline, request))[1]
+    )
+    for name, path in clips.items():
+        with Decoder() as decoder:
+            assert numbers(decoder.frames(path, [20, 3], info=known[name])) == [20, 3]
+            assert numbers(decoder.frames(path, [30], info=known[name])) == [23]
+    assert asked == ["read"] * 4
+
+
 @pytest.mark.parametrize(
     ("name", "how", "served"),
     [

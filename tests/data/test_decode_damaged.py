@@ -9,7 +9,8 @@ import pytest
 from clips import REAL, damage, encode, everything, gray, numbers
 
 from videoattn.data import decode_pyav
-from videoattn.data.decode import Decoder, Unreadable, UnreadableVideo, VideoInfo
+from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo
+from videoattn.data.listing import Unreadable
 from videoattn.errors import InputError, RunError
 
 

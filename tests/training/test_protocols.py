@@ -8,7 +8,7 @@ import torch
 from tiny import Clips, Net
 from torch import Tensor
 
-from videoattn.data.clips import ClipSettings
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.videos import Sample, VideoList
 from videoattn.training import rgb_study
 from videoattn.training import study as studies

@@ -1,15 +1,8 @@
-r"""Clips of RGB frames as tensors.
-
-"uniform" takes one frame of each of T equal segments of the video (L. Wang et al., Temporal Segment Networks, ECCV
-2016; J. Lin et al., TSM, ICCV 2019); "dense" takes T frames that stand `stride` apart.
-
-Departures: where a video ends before a dense clip does, its last frame is repeated.
-"""
+"""Clips of RGB frames as tensors."""
 
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,83 +11,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from videoattn.data import augment
+from videoattn.data.clip_settings import ClipSettings, frame_indices
 from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo, short_side
 from videoattn.data.kept import Kept
-from videoattn.data.sampling import segment_starts, snippet_indices
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError, RunError
 
-SAMPLINGS = ("uniform", "dense")
-CROPS = (1, 3, 10)
 SHORT = 32  # frames of a video that is decoded as a whole for training: all of it costs little more than its last frame
 # `augment.normalise` of uint8, in two operations: rgb / 255 / std - mean / std
 _STD = torch.tensor(augment.IMAGENET_STD).view(3, 1, 1, 1)
 _SCALE, _SHIFT = 1 / (255 * _STD), torch.tensor(augment.IMAGENET_MEAN).view(3, 1, 1, 1) / _STD
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipSettings:
-    """What is taken from a video.
-
-    Args:
-        frames: T.
-        sampling: "uniform", one frame of each of T equal segments, or "dense", a run of frames.
-        stride: frames from one to the next in a dense run.
-        size: side of the crop in pixels.
-        short_side: to which the frames are scaled when they are decoded, in pixels, even.
-        scales: of the multi-scale crops in training, as shares of the shorter side; `augment.CENTRE`, none, takes the
-            centre instead.
-        flip: probability of a horizontal flip in training.
-        test_clips: taken of each video in testing, evenly spread.
-        test_crops: of each of these, 1 (centre), 10 (corners and centre, each also flipped), or 3 squares of the whole
-            shorter side, whatever `size` is, along the longer one.
-
-    Raises:
-        InputError: impossible values.
-    """
-
-    frames: int = 8
-    sampling: str = "uniform"
-    stride: int = 1
-    size: int = 224
-    short_side: int = 256
-    scales: tuple[float, ...] = augment.SCALES
-    flip: float = 0.5
-    test_clips: int = 1
-    test_crops: int = 1
-
-    def __post_init__(self):
-        for name in ("frames", "stride", "size", "test_clips"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.sampling not in SAMPLINGS:
-            raise InputError(f"sampling {self.sampling!r} is unknown; possible are {', '.join(SAMPLINGS)}")
-        if self.sampling == "uniform" and self.stride != 1:
-            raise InputError(f"stride is {self.stride}; uniform sampling has none: it must be 1")
-        if self.short_side < 2 or self.short_side % 2:
-            raise InputError(f"short_side is {self.short_side}; it must be an even number of at least 2")
-        if self.size > self.short_side:
-            raise InputError(f"size is {self.size}; it must be at most short_side, which is {self.short_side}")
-        if not all(0 < scale <= 1 for scale in self.scales):
-            raise InputError(f"scales {self.scales} must be numbers in (0, 1], or none for the centre")
-        if not 0 <= self.flip <= 1:
-            raise InputError(f"flip is {self.flip}; it must be a probability in [0, 1]")
-        if self.test_crops not in CROPS:
-            raise InputError(f"test_crops is {self.test_crops}; possible are {', '.join(map(str, CROPS))}")
-
-
-def frame_indices(
-    settings: ClipSettings, frames: int, *, clips: int = 1, rng: np.random.Generator | None = None
-) -> np.ndarray:
-    """Which of the `frames` frames of a video make its clips: int64 (clips, T), each row in the order of time.
-
-    `rng` draws at random (training). None takes even places: of uniform sampling the centres of clips x T segments, of
-    which clip j has numbers j, j + clips, ...; of dense sampling the starts at the centres of `clips` segments.
-    """
-    if settings.sampling == "uniform":
-        return segment_starts(frames, clips * settings.frames, 1, rng).reshape(settings.frames, clips).T
-    span = (settings.frames - 1) * settings.stride + 1
-    return snippet_indices(segment_starts(frames, clips, span, rng), span, frames)[:, :: settings.stride]
 
 
 class Clips(Dataset):
@@ -109,6 +35,7 @@ class Clips(Dataset):
 
     Args:
         infos: number and size of the frames of each of the videos, in their order, where they are known already.
+        alike: whether what holds of the first video's frames holds of all, as in a probe; the others are not inspected.
         memory: bytes of decoded frames that all views together keep, so that small sets are read once.
         extra: {key: {sample name: tensor}}, put into the clip under the key as it is, whatever crop and flip are; in
             testing with the axis of views in front.
@@ -127,6 +54,7 @@ class Clips(Dataset):
         train: bool,
         seed: int = 0,
         infos: Sequence[VideoInfo] | None = None,
+        alike: bool = False,
         memory: int = 0,
         extra: Mapping[str, Mapping[str, Tensor]] | None = None,
     ):
@@ -142,17 +70,31 @@ class Clips(Dataset):
             if missing:
                 raise InputError(f"extra tensors {key!r} lack {len(missing)} of the videos, first {missing[0]}")
         self._mirrored = augment.mirrored(videos.classes)
-        if not train and settings.test_crops == 10:
-            augment.check_ten_crops(videos.classes)
+        self._check()
         self._infos = dict(enumerate(infos or ()))
+        self._alike = alike
         self._kept = Kept(memory)
         self._decoder = Decoder()
 
-    def view(self, *, seed: int) -> "Clips":
-        """The same videos with another seed; what has been decoded and the decoder are shared."""
+    def view(self, *, seed: int | None = None, settings: ClipSettings | None = None) -> "Clips":
+        """The same videos with another seed or other settings; what has been decoded and the decoder are shared.
+
+        Raises InputError where the settings ask for frames of another size than those that are kept.
+        """
         other = copy.copy(self)
-        other.seed = seed
+        other.seed = self.seed if seed is None else seed
+        other.settings = settings or self.settings
+        if other.settings.short_side != self.settings.short_side:
+            raise InputError(
+                f"short_side is {other.settings.short_side}; frames that are decoded at {self.settings.short_side} "
+                "cannot be shared with it"
+            )
+        other._check()
         return other
+
+    def _check(self) -> None:
+        if not self.train and self.settings.test_crops == 10:
+            augment.check_ten_crops(self.videos.classes)
 
     def __len__(self) -> int:
         return len(self.videos.samples)
@@ -218,6 +160,7 @@ class Clips(Dataset):
         return rearrange(crops, "crop c (clip t) h w -> (clip crop) c t h w", t=settings.frames)
 
     def _info(self, index: int) -> VideoInfo:
+        index = 0 if self._alike else index
         if index not in self._infos:
             try:
                 self._infos[index] = self._decoder.info(self.videos.samples[index].path)
@@ -233,7 +176,9 @@ class Clips(Dataset):
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         """(n, 3, H, W) uint8."""
         try:
-            frames = self._decoder.frames(self.videos.samples[index].path, wanted, size=self._size(index))
+            frames = self._decoder.frames(
+                self.videos.samples[index].path, wanted, size=self._size(index), info=self._info(index)
+            )
         except UnreadableVideo as error:
             raise RunError(f"a video cannot be read: {error}") from error
         return torch.from_numpy(frames).permute(0, 3, 1, 2)

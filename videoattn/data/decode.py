@@ -19,10 +19,9 @@ from typing import ClassVar
 import numpy as np
 
 from videoattn.data.decode_process import Child, Lost
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError
 
 _RECYCLE = 400  # files after which the child is replaced: decord leaks memory
-_LISTED = 3  # unreadable files that a message names
 
 
 class UnreadableVideo(Exception):
@@ -39,19 +38,14 @@ class UnreadableVideo(Exception):
 @dataclass(frozen=True)
 class VideoInfo:
     """frames: how many really decode; height, width: pixels, upright, taken as square; fps: 0 where the file does not
-    say; decoder: "decord" or "pyav", the one that reads it."""
+    say; decoder: "decord" or "pyav", the one that reads it; timed: PyAV seeks in it by time."""
 
     frames: int
     height: int
     width: int
     fps: float
     decoder: str
-
-
-@dataclass(frozen=True)
-class _Clip:
-    info: VideoInfo
-    timed: bool  # PyAV reads it by seeking in time
+    timed: bool = False
 
 
 class _Refused(Exception):
@@ -60,32 +54,6 @@ class _Refused(Exception):
 
 class _GivenUp(_Refused):
     """The child died over the file, or had to be killed."""
-
-
-class Unreadable:
-    """Counts the unreadable videos of a set. share: how many of all may be, from 0 to 1, before a run stops."""
-
-    def __init__(self, share: float = 0.05):
-        if not 0 <= share <= 1:
-            raise InputError(f"the share of unreadable videos is {share}; it must lie between 0 and 1")
-        self.share = share
-        self.errors: dict[Path, UnreadableVideo] = {}
-
-    def __len__(self) -> int:
-        return len(self.errors)
-
-    def add(self, error: UnreadableVideo) -> None:
-        """Count a video, once however often it is met."""
-        self.errors[error.path] = error
-
-    def check(self, total: int) -> None:
-        """Raises RunError where more than the share of `total` videos is unreadable."""
-        if len(self) <= self.share * total:
-            return
-        listed = [str(error) for error in self.errors.values()][:_LISTED]
-        rest = [f"and {len(self) - _LISTED} more"] if len(self) > _LISTED else []
-        part = f"{len(self)} of {total} videos cannot be read ({len(self) / max(total, 1):.1%})"
-        raise RunError(f"{part}, more than the {self.share:.1%} that may be: {'; '.join(listed + rest)}")
 
 
 def short_side(height: int, width: int, short: int) -> tuple[int, int]:
@@ -109,7 +77,7 @@ class Decoder:
         if not time_limit > 0:
             raise InputError(f"time_limit is {time_limit}; it must be a positive number of seconds")
         self.time_limit = time_limit
-        self._clips: dict[str, tuple[tuple[int, ...], _Clip | str]] = {}  # by file: its state then; why not, if not
+        self._known: dict[str, tuple[tuple[int, ...], VideoInfo | str]] = {}  # by file: its state then; why not, if not
         self._child: Child | None = None
         self._opened, self._last = 0, ""
 
@@ -131,28 +99,34 @@ class Decoder:
     def info(self, path: Path | str) -> VideoInfo:
         """What the file holds; remembered until the file changes. Raises UnreadableVideo."""
         with self._serving(path) as (name, deadline):
-            return self._clip(name, deadline).info
+            return self._info(name, deadline)
 
     def frames(
-        self, path: Path | str, indices: Sequence[int] | np.ndarray, *, size: tuple[int, int] | None = None
+        self,
+        path: Path | str,
+        indices: Sequence[int] | np.ndarray,
+        *,
+        size: tuple[int, int] | None = None,
+        info: VideoInfo | None = None,
     ) -> np.ndarray:
         """RGB uint8 (n, H, W, 3) of the frames at `indices`, in that order, repeats allowed.
 
         indices: whole numbers, clamped to the frames that decode. size: (H, W) pixels to decode at, None for the
-        video's own. Raises UnreadableVideo.
+        video's own. info: of the file, where it is known: then it is not inspected, which decodes all of it. Raises
+        UnreadableVideo.
         """
         asked = [_whole("index", index) for index in indices]
         if size is not None and (len(size) != 2 or min(_whole("size", side) for side in size) < 1):
             raise InputError(f"size is {size}; it must be a height and a width of at least 1")
         with self._serving(path) as (name, deadline):
-            clip = self._clip(name, deadline)
-            height, width = map(int, size or (clip.info.height, clip.info.width))
+            info = self._info(name, deadline) if info is None or name in self._known else info
+            height, width = map(int, size or (info.height, info.width))
             if not asked:
                 return np.empty((0, height, width, 3), np.uint8)
-            clamped = [min(max(index, 0), clip.info.frames - 1) for index in asked]
+            clamped = [min(max(index, 0), info.frames - 1) for index in asked]
             wanted = sorted(set(clamped))
             request = {"do": "read", "path": name, "indices": wanted, "height": height, "width": width}
-            pictures = self._read(clip, deadline, request)
+            pictures = self._read(info, deadline, request)
         if clamped == wanted:
             return pictures
         place = {index: at for at, index in enumerate(wanted)}
@@ -176,38 +150,37 @@ class Decoder:
         if self._child is None:
             self._child, self._opened = Child(self.command), 1
 
-    def _clip(self, name: str, deadline: float) -> _Clip:
+    def _info(self, name: str, deadline: float) -> VideoInfo:
         changed = _changed(name)
-        seen, clip = self._clips.get(name, (None, None))
+        seen, info = self._known.get(name, (None, None))
         if seen != changed:
             try:
-                clip = self._inspect(name, deadline)
+                info = self._inspect(name, deadline)
             except _GivenUp as error:  # remembered, so as not to wait for it again
-                clip = str(error)
-            self._clips[name] = (changed, clip)
-        if isinstance(clip, str):
-            raise _GivenUp(clip)
-        return clip
+                info = str(error)
+            self._known[name] = (changed, info)
+        if isinstance(info, str):
+            raise _GivenUp(info)
+        return info
 
-    def _inspect(self, name: str, deadline: float) -> _Clip:
+    def _inspect(self, name: str, deadline: float) -> VideoInfo:
         found, _ = self._ask(deadline, {"do": "inspect", "path": name})
-        timed, plain, decoder = found.pop("timed"), found.pop("plain"), "pyav"
+        plain, decoder = found.pop("plain"), "pyav"
         if plain:
             shape = {"height": found["height"], "width": found["width"]}
             with suppress(_Refused):
                 self._ask((time.monotonic() + deadline) / 2, {"do": "check", "path": name} | shape)
                 decoder = "decord"
-        return _Clip(VideoInfo(**found, decoder=decoder), timed)
+        return VideoInfo(**found, decoder=decoder)
 
-    def _read(self, clip: _Clip, deadline: float, request: dict) -> np.ndarray:
-        if clip.info.decoder == "decord":
+    def _read(self, info: VideoInfo, deadline: float, request: dict) -> np.ndarray:
+        if info.decoder == "decord":
             try:  # PyAV has the other half of the time
                 return self._ask((time.monotonic() + deadline) / 2, request | {"decoder": "decord", "timed": False})[1]
             except _Refused as error:  # at some narrow widths decord fails; it serves the file at others
                 if isinstance(error, _GivenUp):
-                    given_up = replace(clip, info=replace(clip.info, decoder="pyav"))
-                    self._clips[request["path"]] = (_changed(request["path"]), given_up)
-        return self._ask(deadline, request | {"decoder": "pyav", "timed": clip.timed})[1]
+                    self._known[request["path"]] = (_changed(request["path"]), replace(info, decoder="pyav"))
+        return self._ask(deadline, request | {"decoder": "pyav", "timed": info.timed})[1]
 
     def _ask(self, deadline: float, request: dict) -> tuple[dict, np.ndarray | None]:
         for attempt in (1, 2):  # a child that was killed from outside says nothing about the file

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from videoattn.data.datasets import load
-from videoattn.data.decode import Unreadable, UnreadableVideo
+from videoattn.data.decode import UnreadableVideo
 from videoattn.data.videos import VideoList
+from videoattn.errors import InputError, RunError
 
+LISTED = 3  # unreadable files that a message names
 Lists = tuple[VideoList, VideoList]
 
 
@@ -15,6 +17,32 @@ def listed(name: str, root: Path, *, split: int = 1, allow_missing: bool = False
     """The training and the test videos of a data set; raises `InputError` where it is not as it should be."""
     train, test = (load(name, root, subset, split=split, allow_missing=allow_missing) for subset in ("train", "test"))
     return train, test
+
+
+class Unreadable:
+    """Counts the unreadable videos of a set. share: how many of all may be, from 0 to 1, before a run stops."""
+
+    def __init__(self, share: float = 0.05):
+        if not 0 <= share <= 1:
+            raise InputError(f"the share of unreadable videos is {share}; it must lie between 0 and 1")
+        self.share = share
+        self.errors: dict[Path, UnreadableVideo] = {}
+
+    def __len__(self) -> int:
+        return len(self.errors)
+
+    def add(self, error: UnreadableVideo) -> None:
+        """Count a video, once however often it is met."""
+        self.errors[error.path] = error
+
+    def check(self, total: int) -> None:
+        """Raises RunError where more than the share of `total` videos is unreadable."""
+        if len(self) <= self.share * total:
+            return
+        listed = [str(error) for error in self.errors.values()][:LISTED]
+        rest = [f"and {len(self) - LISTED} more"] if len(self) > LISTED else []
+        part = f"{len(self)} of {total} videos cannot be read ({len(self) / max(total, 1):.1%})"
+        raise RunError(f"{part}, more than the {self.share:.1%} that may be: {'; '.join(listed + rest)}")
 
 
 def readable(

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from videoattn.data.clip_data import ClipData
-from videoattn.data.clips import Clips, ClipSettings
+from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips import Clips
 from videoattn.data.listing import Lists, listed
 from videoattn.data.probes.dials import Dials
 from videoattn.data.probes.store import read_truth

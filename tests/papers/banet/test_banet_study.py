@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from videoattn.data.clips import frame_indices
+from videoattn.data.clip_settings import frame_indices
 from videoattn.data.probes.interruption import InterruptionProbe
 from videoattn.errors import InputError, RunError
 from videoattn.layers.non_local import NonLocalBlock

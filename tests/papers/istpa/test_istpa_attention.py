@@ -22,6 +22,7 @@ from videoattn.papers.istpa.attention import (
     PyramidAttention,
     downsampling,
     normalised,
+    pool,
     steps,
 )
 
@@ -118,6 +119,18 @@ def test_down_sampling_goes_through_the_sizes_of_the_pyramid():
     assert [(conv.kernel_size, conv.stride, conv.groups) for conv in convs] == [((3, 3), (2, 2), 3)] * 2
     x = noise(2, 3, 12, 9).float()  # starts as the average where windows do not overlap
     torch.testing.assert_close(downsampling("conv", 3, ((12, 9), (4, 3)))(x), F.avg_pool2d(x, 3))
+
+
+@pytest.mark.parametrize(
+    ("big", "small", "common"),
+    [((35, 17), (17, 8), True), ((28, 14), (7, 7), True), ((10, 9), (4, 9), False), ((8, 8), (5, 8), False)],
+)
+def test_a_pool_with_windows_all_alike_is_the_common_one(big, small, common):
+    x = noise(2, 3, *big)
+    for kind, adaptive in (("max", nn.AdaptiveMaxPool2d), ("average", nn.AdaptiveAvgPool2d)):
+        layer = pool(kind, big, small)
+        assert isinstance(layer, adaptive) != common
+        torch.testing.assert_close(layer(x), adaptive(small)(x))
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -7,7 +7,7 @@ the gradient and dropout, which the paper does not print, are those of its autho
 from dataclasses import dataclass, replace
 
 from videoattn.data.augment import CENTRE, SCALES
-from videoattn.data.clips import ClipSettings
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.probes.order import LEVELS, OrderProbe
 from videoattn.papers.aia.attention import NAMES
 from videoattn.papers.aia.network import RIVALS

@@ -10,7 +10,7 @@ from videoattn.backbones.inflated import ClipNetwork
 from videoattn.backbones.resnet import resnet
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.data.clips import ClipSettings
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.papers.aia import inspection
 from videoattn.papers.aia.comparison import rows
 from videoattn.papers.aia.network import gated

@@ -6,7 +6,7 @@ Values of the profile `paper` are those of Z. Zhou et al., section IV, cited bes
 from dataclasses import dataclass, replace
 
 from videoattn.data.augment import CENTRE
-from videoattn.data.clips import ClipSettings
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.probes.interruption import InterruptionProbe
 from videoattn.training.recipe import Recipe
 from videoattn.training.rgb_study import RGBProfile

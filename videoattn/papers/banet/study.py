@@ -9,7 +9,8 @@ from torch import nn
 from videoattn.backbones.bn_inception_weights import WEIGHTS
 from videoattn.backbones.eco import ECO, eco, eco_lite, load_bn_inception, small_eco
 from videoattn.data.clip_data import ClipData
-from videoattn.data.clips import Clips, ClipSettings
+from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips import Clips
 from videoattn.data.listing import listed
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock

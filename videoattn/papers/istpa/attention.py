@@ -167,8 +167,22 @@ def downsampling(kind: str, channels: int, path: Sequence[Size]) -> nn.Sequentia
             layers.append(nn.Conv2d(channels, channels, kernel, stride, groups=channels, bias=False))
             nn.init.constant_(layers[-1].weight, 1 / prod(kernel))
         else:
-            layers.append({"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d}[kind](small))
+            layers.append(pool(kind, big, small))
     return nn.Sequential(*layers)
+
+
+def pool(kind: str, big: Size, small: Size) -> nn.Module:
+    """PyTorch's adaptive pool; where its windows are all alike, the common one of these windows, which is faster."""
+    adaptive, common = {
+        "max": (nn.AdaptiveMaxPool2d, nn.MaxPool2d),
+        "average": (nn.AdaptiveAvgPool2d, nn.AvgPool2d),
+    }[kind]
+    kernel, stride = zip(*map(window, big, small), strict=True)
+    for length, to, k, s in zip(big, small, kernel, stride, strict=True):
+        windows = [(i * length // to, -(-(i + 1) * length // to)) for i in range(to)]
+        if windows != [(i * s, i * s + k) for i in range(to)]:
+            return adaptive(small)
+    return common(kernel, stride)
 
 
 def start_alive(layers: Sequence[nn.Linear], fusion: str) -> None:

@@ -5,7 +5,7 @@ Values of the profile `paper` are those of C. Cao et al., sections 4.1 to 4.4, c
 
 from dataclasses import dataclass, replace
 
-from videoattn.data.clips import ClipSettings
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.probes.relation import RelationProbe
 from videoattn.training.recipe import Recipe
 from videoattn.training.rgb_study import RGBProfile
