@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from videoattn.data.clips import Clips, frame_indices
+from videoattn.data.clip_settings import frame_indices
+from videoattn.data.clips import Clips
+from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.istpa import salience
 from videoattn.papers.istpa.attention import Scores
 from videoattn.papers.istpa.network import PyramidNetwork, StreamNetwork
@@ -26,39 +28,52 @@ EXPLORED = 24  # clips that the widget offers
 
 
 class Look(NamedTuple):
-    """What a pyramid attended to in one clip: its scores, the grid of the top scale and the size of the frames."""
+    """What a pyramid attended to in clips: its scores, the grid of the top scale and the size of the frames; and what
+    the network said, before softmax."""
 
     scores: Scores
     grid: tuple[int, int]
     size: tuple[int, int]
+    logits: Tensor
 
 
-def on_object_row(data, job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict[str, dict]:
-    """Row "<job> on the object": the share of attention on the acting object in the test clips of the probe.
+def inspected(data, job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict[str, dict]:
+    """Rows about a trained pyramid on the test clips of the probe; none about a mean.
 
-    "mass" counts all frames, "chance" is what even attention has, "frames" is on frames that show the action.
+    "<job> on the object": the share of attention on the acting object; "mass" counts all frames, "chance" is what even
+    attention has, "frames" is on frames that show the action.
+
+    "<job> rescaled", where columns have unit length: the metrics with M made smaller by the root of (frames in
+    testing / frames in training), by which it would be larger if frames repeated each other.
     """
     if not isinstance(network.network, PyramidNetwork):
         return {}
     test, clips = data.test(job), data.truth["clips"]
     frames = frame_indices(test.settings, data.profile.probe.frames)[0]
-    found = []
+    shrink = (data.train(job, seed=0).settings.frames / len(frames)) ** 0.5
+    hook = network.network.attention.register_forward_hook(lambda *args: (shrink * args[-1][0], args[-1][1]))
+    shares, rescaled = [], []
     for start in range(0, len(test), BATCH):
         numbers = range(start, min(start + BATCH, len(test)))
         look = attended(network, torch.stack([test[i][0]["rgb"][0] for i in numbers]))
         boxes = torch.stack([salience.boxes_of(clips[test.videos.samples[i].name], frames) for i in numbers])
         on = salience.on_object(look.scores.attention, boxes, grid=look.grid, size=look.size)
         acting = ~boxes[..., 0].isnan()
-        found.append(torch.stack([on.mass.sum(1), on.chance.sum(1), (on.frames * acting).sum(1)], 1))
-    means = torch.cat(found).mean(0).tolist()
-    return {f"{job.name} on the object": dict(zip(("mass", "chance", "frames"), means, strict=True))}
+        shares.append(torch.stack([on.mass.sum(1), on.chance.sum(1), (on.frames * acting).sum(1)], 1))
+        rescaled.append(look.logits)
+    hook.remove()
+    means = torch.cat(shares).mean(0).tolist()
+    found = {f"{job.name} on the object": dict(zip(("mass", "chance", "frames"), means, strict=True))}
+    if network.network.attention.norm == 2:
+        found[f"{job.name} rescaled"] = classification_metrics(torch.cat(rescaled), labels)
+    return found
 
 
 @torch.no_grad()
 def attended(network: StreamNetwork, clips: Tensor) -> Look:
     """What a network with a pyramid attends to in clips (B, 3, K, H, W)."""
-    _, top, scores = network.network.eval()(clips, return_attention=True)
-    return Look(scores, tuple(top.shape[-2:]), tuple(clips.shape[-2:]))
+    logits, top, scores = network.network.eval()(clips, return_attention=True)
+    return Look(scores, tuple(top.shape[-2:]), tuple(clips.shape[-2:]), logits)
 
 
 def guessing(record: Record) -> dict[str, float]:

@@ -6,7 +6,7 @@ Values of the profile `paper` are those of W. Hu et al., section 5, cited beside
 from dataclasses import dataclass, replace
 
 from videoattn.data.augment import CENTRE
-from videoattn.data.clips import ClipSettings
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
 from videoattn.papers.istpa.attention import DOWNSAMPLING, FUSIONS
 from videoattn.training.recipe import Recipe
@@ -136,25 +136,25 @@ PAPER = Profile(
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
-QUICK = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = Recipe(epochs=4, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
 CPU = replace(
     PAPER,
     jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "interaction", "pyramid", "both"),
     seeds=3,
     backbone="small",
     channels=(16, 32, 64, 64),
-    stem_width=16,
+    stem_width=8,
     layers=(1, 1, 1, 1),
     dropout=0.0,
     last=0.2,
     beta=0.1,
-    gamma=0.1,
+    gamma=0.01,
     form="stable",
     recipe=QUICK,
     clips=WHOLE,
     test_frames=25,
     tested=(1, 3, 10),
-    probe=ClutterProbe(train=2400, test=400, acting=0.24, smallest=4.5, largest=10.0),
+    probe=ClutterProbe(train=2400, test=400, acting=0.24, looks=4, distractors=2, smallest=4.5, largest=10.0),
     workers=0,
     test_batch=32,
     lanes=0,
@@ -164,8 +164,9 @@ GPU = replace(
     CPU,
     jobs=OWN,
     seeds=5,
+    recipe=replace(QUICK, epochs=10),
     tested=(1, 3, 5, 10, 15, 20),
-    probe=replace(CPU.probe, train=6400, test=1200),
+    probe=replace(CPU.probe, train=6400, test=1200, looks=8, distractors=3),
     lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
