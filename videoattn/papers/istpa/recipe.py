@@ -136,7 +136,7 @@ PAPER = Profile(
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
-QUICK = Recipe(epochs=4, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
 CPU = replace(
     PAPER,
     jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "interaction", "pyramid", "both"),
