@@ -55,6 +55,8 @@ TABLE_4 = (
     ("both", COLUMN, "both"),
 )
 TABLE_5 = (("Our method", "Accuracy", "both"), ("1x1 convolutions shared", "Accuracy", "shared"))
+IMAGES = "CIFAR-100+"
+TABLE_6 = (("interaction-aware pyramid attention", IMAGES, "both"), ("Inception-ResNet-V2", IMAGES, "mean"))
 PRINTED = {"vgg": "VGGNet-16", "bn": "BN-Inception", "residual": "Inception-ResNet-V2"}
 TABLE_9 = tuple(
     (f"{PRINTED[short]} {word} attention", COLUMN, f"{short}-{row}")

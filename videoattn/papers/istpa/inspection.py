@@ -4,27 +4,28 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from videoattn.data.clip_settings import frame_indices
 from videoattn.data.clips import Clips
-from videoattn.evaluation.metrics import classification_metrics
+from videoattn.evaluation.metrics import class_gains, classification_metrics
 from videoattn.papers.istpa import salience
 from videoattn.papers.istpa.attention import Scores
 from videoattn.papers.istpa.network import PyramidNetwork, StreamNetwork
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images
 from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN
 from videoattn.training.jobs import Job
-from videoattn.training.study import Study
 
 BATCH = 32  # clips at a time
 SHOWN = 5  # frames of figure 6, outputs of figure 7
 EXPLORED = 24  # clips that the widget offers
+LISTED = 5  # classes of table 7, and of table 8
 
 
 class Look(NamedTuple):
@@ -84,13 +85,25 @@ def guessing(record: Record) -> dict[str, float]:
     return levels
 
 
-def confusion_change(study: Study, row: str, baseline: str, *, seed: int) -> Tensor:
-    """What the confusion matrix of one job has more than that of another: (true classes, predicted classes)."""
-    found = []
-    for name in (row, baseline):
-        scores = study.scores(name, seed)
-        found.append(multiclass_confusion_matrix(scores["rgb"], scores["labels"], scores["rgb"].shape[1]))
-    return found[0] - found[1]
+def confusion_change(record: Record, row: str, baseline: str) -> Tensor | None:
+    """What the confusion matrix of one row has more than that of another, all seeds together.
+
+    (true classes, predicted classes), in clips; None where the record lacks a row.
+    """
+    found = [sum(torch.tensor(counts) for counts in record.values(name, "confusion")) for name in (row, baseline)]
+    return found[0] - found[1] if all(isinstance(counts, Tensor) for counts in found) else None
+
+
+def gains(record: Record, row: str, baseline: str) -> str:
+    """Tables 7 and 8: the classes that gain most and least by `row` over `baseline`, all seeds together, as Markdown."""
+    if confusion_change(record, row, baseline) is None:
+        return NOT_RUN
+    totals = [np.sum(record.values(name, "confusion"), axis=0) for name in (row, baseline)]
+    names, found = record.data["classes"], class_gains(*totals)
+    listed = found if len(found) <= 2 * LISTED else [*found[:LISTED], *found[-LISTED:]]
+    lines = [(names[c], f"{100 * gain:+.1f}", names[wrong]) for c, gain, wrong in listed]
+    head = ["class", "gain, points", f"{baseline} most often took it for"]
+    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def frames_figure(network: StreamNetwork, test: Clips, index: int, *, at: tuple[float, float] = (0.5, 0.5)) -> Figure:

@@ -154,7 +154,7 @@ CPU = replace(
     clips=WHOLE,
     test_frames=25,
     tested=(1, 3, 10),
-    probe=ClutterProbe(train=2400, test=400, acting=0.24, looks=4, distractors=2, smallest=4.5, largest=10.0),
+    probe=ClutterProbe(train=2400, test=400, acting=0.24, smallest=4.5, largest=10.0),
     workers=0,
     test_batch=32,
     lanes=0,
@@ -166,7 +166,7 @@ GPU = replace(
     seeds=5,
     recipe=replace(QUICK, epochs=10),
     tested=(1, 3, 5, 10, 15, 20),
-    probe=replace(CPU.probe, train=6400, test=1200, looks=8, distractors=3),
+    probe=replace(CPU.probe, train=6400, test=1200),
     lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
@@ -202,4 +202,12 @@ VIDEOS = {
         "lanes": 1,
     },
     "paper": {},
+}
+# Table 6: images are clips of one frame, so that nothing is merged over time.
+IMAGE = {"jobs": ("mean", "both"), "clips": replace(WHOLE, frames=1, flip=0.5), "test_frames": 1, "tested": ()}
+IMAGES = {
+    "check": IMAGE,
+    "cpu": IMAGE | {"test_batch": 256, "recipe": replace(QUICK, batch_size=64)},
+    "gpu": IMAGE | {"test_batch": 256, "recipe": replace(QUICK, epochs=40, batch_size=64)},
+    "paper": IMAGE | {"clips": replace(PAPER.clips, frames=1), "test_batch": 32},  # scaled to what the network takes
 }

@@ -12,12 +12,13 @@ from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.backbones.scales import ScaledBackbone, scaled_resnet
 from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.clips import Clips
+from videoattn.data.datasets import cifar100
 from videoattn.errors import InputError
 from videoattn.locations import cache_root
 from videoattn.papers.istpa import inspection
 from videoattn.papers.istpa.comparison import frames_name, rows
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork, StreamNetwork
-from videoattn.papers.istpa.recipe import PLACES, POOLED, PROFILES, SIDES, VARIANTS, VIDEOS, Profile, Variant
+from videoattn.papers.istpa.recipe import IMAGES, PLACES, POOLED, PROFILES, SIDES, VARIANTS, VIDEOS, Profile, Variant
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import Parameters
 from videoattn.training.rgb_study import RGBData, rgb_study, sized
@@ -42,7 +43,7 @@ def study(parameters: Parameters) -> Study:
     Raises:
         InputError: the data set is not as it should be, or flow is asked for.
     """
-    parameters, profile = sized(parameters, PROFILES, VIDEOS)
+    parameters, profile = sized(parameters, PROFILES, IMAGES if parameters.dataset == cifar100.NAME else VIDEOS)
     tested = tuple(frames_name(frames) for frames in profile.tested)
     data = PyramidData(
         parameters,
