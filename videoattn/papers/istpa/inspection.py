@@ -95,7 +95,7 @@ def confusion_change(record: Record, row: str, baseline: str) -> Tensor | None:
 
 
 def gains(record: Record, row: str, baseline: str) -> str:
-    """Tables 7 and 8: the classes that gain most and least by `row` over `baseline`, all seeds together, as Markdown."""
+    """Tables 7 and 8 as Markdown: the classes that gain most and least by `row` over `baseline`, all seeds together."""
     if confusion_change(record, row, baseline) is None:
         return NOT_RUN
     totals = [np.sum(record.values(name, "confusion"), axis=0) for name in (row, baseline)]
