@@ -1,6 +1,5 @@
 """CIFAR-100 in its distributed layout, made small; its images as clips of one frame."""
 
-import hashlib
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torchvision.datasets import CIFAR100
+from cifar import CLASSES, small_cifar100
 
 from videoattn.data.augment import normalise
 from videoattn.data.clip_settings import ClipSettings
@@ -19,27 +18,12 @@ from videoattn.data.listing import listed
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=1, size=32, short_side=32)
-CLASSES = [f"class {i}" for i in range(100)]
 COUNTS = {"train": 6, "test": 4}
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """A folder with CIFAR-100's three files, whose checksums torchvision takes for the distributed ones."""
-    folder = tmp_path / "cifar-100-python"
-    folder.mkdir()
-    rng, sums = np.random.default_rng(0), {}
-    contents = {"meta": {"fine_label_names": CLASSES}}
-    for subset, count in COUNTS.items():
-        labels = [int(label) for label in rng.integers(0, 100, count)]
-        contents[subset] = {"data": rng.integers(0, 256, (count, 3072), dtype=np.uint8), "fine_labels": labels}
-    for name, content in contents.items():
-        (folder / name).write_bytes(pickle.dumps(content))
-        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(CIFAR100, "train_list", [["train", sums["train"]]])
-    monkeypatch.setattr(CIFAR100, "test_list", [["test", sums["test"]]])
-    monkeypatch.setattr(CIFAR100, "meta", CIFAR100.meta | {"md5": sums["meta"]})
-    return tmp_path
+    return small_cifar100(tmp_path, monkeypatch, **COUNTS)
 
 
 def made(root: Path, subset: str) -> dict:
