@@ -39,7 +39,21 @@ def test_claims_stand_without_a_record():
 )
 def test_attention_against_the_mean(gain, word):
     found = {"mean": [0.5, 0.5, 0.5], "scales-3": [0.5 + g for g in gain]}
-    assert verdict("Pyramid attention raises", found).startswith(word)
+    assert verdict("Pyramid attention raises", found).startswith(f"3 scales: {word}")
+
+
+@pytest.mark.parametrize(
+    ("gain", "text"),
+    [
+        ([0.1, 0.12, 0.11], "costs accuracy, +11.0 ± 2.5 points without it"),
+        ([-0.1, -0.12, -0.11], "helps, -11.0 ± 2.5 points without it"),
+        ([0.1, -0.1, 0.0], "undecided, +0.0 ± 24.8 points without it"),
+    ],
+)
+def test_what_growth_costs(gain, text):
+    found = {"scales-1": [0.5, 0.5, 0.5], "scales-1 rescaled": [0.5 + g for g in gain]}
+    assert verdict("The layer takes more frames", found).endswith(f"that growth: 1 scale: {text}")
+    assert verdict("The layer takes more frames", {"mean": [0.5, 0.5]}) == NOT_RUN
 
 
 def test_more_frames_are_judged_for_each_network_that_was_run():
