@@ -107,7 +107,9 @@ def gains(record: Record, row: str, baseline: str) -> str:
 
 
 def frames_figure(network: StreamNetwork, test: Clips, index: int, *, at: tuple[float, float] = (0.5, 0.5)) -> Figure:
-    """Figure 6: what is salient in some frames of a test clip for one output, for each scale and for all of them.
+    """Figure 6: what is salient in a test clip for one output, for each scale alone and for all of them.
+
+    The frames are those that get most of its attention, in their order.
 
     Args:
         at: where the output is, as shares of the height and the width.
@@ -119,7 +121,9 @@ def frames_figure(network: StreamNetwork, test: Clips, index: int, *, at: tuple[
         for name, columns in salience.columns(look.scores).items()
     }
     images = clip_images(test, index)
-    shown = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).round().astype(int)
+    column = look.scores.attention[0, :, output[0] * look.grid[1] + output[1]]
+    most = column.reshape(len(images), -1).sum(1).topk(min(SHOWN, len(images))).indices
+    shown = most.sort().values.tolist()
     return salience.salient_strips([images[t] for t in shown], {name: mask[shown] for name, mask in masks.items()})
 
 
