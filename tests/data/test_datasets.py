@@ -93,8 +93,8 @@ def test_fingerprint_is_of_what_is_present(sorted_videos, tmp_path_factory):
 
 
 def test_load_refuses_names(tmp_path):
-    assert NAMES == ("folder", "ucf101")
-    with pytest.raises(InputError, match="'kinetics': expected one of folder, ucf101"):
+    assert NAMES == ("folder", "ucf101", "cifar100")
+    with pytest.raises(InputError, match="'kinetics': expected one of folder, ucf101, cifar100"):
         load("kinetics", tmp_path, "train")
     with pytest.raises(InputError, match='\'validation\': expected "train" or "test"'):
         load("folder", tmp_path, "validation")

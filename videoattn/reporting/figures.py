@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import flow_to_image
@@ -13,13 +14,7 @@ from videoattn.data.clips import Clips
 from videoattn.errors import InputError
 
 INK = "#222222"
-QUERY = {
-    "marker": "s",
-    "markersize": 7,
-    "markerfacecolor": "none",
-    "markeredgecolor": "white",
-    "markeredgewidth": 2,
-}
+QUERY = {"marker": "s", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 2}
 COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44", "#b07aa1")  # told apart by colour-blind readers, too
 
 
@@ -202,14 +197,18 @@ def lines(
     return figure
 
 
-def grid(values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str], *, label: str) -> Figure:
-    """Percentages as a coloured table; not a number stays blank. `label`: what they are."""
+def grid(
+    values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str], *, label: str, signed: bool = False
+) -> Figure:
+    """Percentages as a coloured table, or differences if `signed`; not a number stays blank. `label`: what they are."""
     shown = np.asarray(values, dtype=float)
     figure, ax = plt.subplots(figsize=(0.75 * len(columns) + 2.4, 0.3 * len(rows) + 1.2), layout="constrained")
-    image = ax.imshow(shown, cmap="magma", vmin=0, vmax=100, aspect="auto")
+    colours = {"cmap": "RdBu", "norm": CenteredNorm()} if signed else {"cmap": "magma", "vmin": 0, "vmax": 100}
+    image = ax.imshow(shown, aspect="auto", **colours)
     for (i, j), value in np.ndenumerate(shown):
         if np.isfinite(value):
-            ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7, color="white" if value < 60 else INK)
+            dark = abs(value) > 0.6 * np.nanmax(abs(shown)) if signed else value < 60
+            ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7, color="white" if dark else INK)
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=8)
     ax.set_yticks(range(len(rows)), rows, fontsize=8)
     ax.spines[:].set_visible(False)

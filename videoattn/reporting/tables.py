@@ -17,7 +17,8 @@ NOT_RUN = "not in this profile"
 
 def percent(mean: float, half: float, *, signed: bool = False) -> str:
     """A fraction and the half-width of its interval in percent; no interval for a single seed."""
-    number = f"{100 * mean:+.1f}" if signed else f"{100 * mean:.1f}"
+    shown = round(100 * mean, 1) + 0.0  # no minus in front of a zero
+    number = f"{shown:+.1f}" if signed else f"{shown:.1f}"
     return number if half == float("inf") else f"{number} ± {100 * half:.1f}"
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from videoattn.data.clip_data import ClipData
 from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.clips import Clips
+from videoattn.data.datasets import cifar100
+from videoattn.data.images import ImageData
 from videoattn.data.listing import Lists, listed
 from videoattn.data.probes.dials import Dials
 from videoattn.data.probes.store import read_truth
@@ -90,6 +92,7 @@ class RGBData:
         self.protocols = protocols
         self.extra = extra
         self.lists: Lists | None = None
+        self._root = parameters.data
         if parameters.dataset != PROBE:
             self.lists = listed(
                 parameters.dataset,
@@ -126,8 +129,10 @@ class RGBData:
         return self.profile.probe.generate(cache_root() / "probes")
 
     @functools.cached_property
-    def main(self) -> ClipData:
+    def main(self) -> ClipData | ImageData:
         """The data set itself."""
+        if self.lists and self.lists[0].data_set == cifar100.NAME:
+            return ImageData(self.lists, pixels=functools.partial(cifar100.pixels, self._root), settings=self.settings)
         if self.lists:
             return ClipData(lambda: self.lists, settings=self.settings, max_unreadable=self.profile.max_unreadable)
         extra = self.extra(self.truth["clips"]) if self.extra else None

@@ -1,14 +1,14 @@
-"""Data sets of videos on disk, by name."""
+"""Data sets of videos, and one of images, on disk, by name."""
 
 from pathlib import Path
 
-from videoattn.data.datasets import folder, ucf101
+from videoattn.data.datasets import cifar100, folder, ucf101
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 __all__ = ["NAMES", "Sample", "VideoList", "load"]
 
-NAMES = ("folder", "ucf101")
+NAMES = ("folder", "ucf101", cifar100.NAME)
 
 
 def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
@@ -29,4 +29,4 @@ def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_miss
         return ucf101.load(root, subset, split=split, allow_missing=allow_missing)
     if split != 1:
         raise InputError(f"split {split!r}: data set {name} has a single split, 1")
-    return folder.load(root, subset)
+    return (cifar100 if name == cifar100.NAME else folder).load(root, subset)

@@ -37,6 +37,8 @@ from videoattn.reporting.figures import COLOURS, film_strips
 
 RULES = ("maximum", "quantile", "value")
 
+SHADES = (*COLOURS[:3], "white", *COLOURS[4:])  # all of them seen on a dark ground
+
 
 class OnObject(NamedTuple):
     """Where the attention of a clip lies, frame by frame; parts of the whole, each (B, K).
@@ -195,12 +197,12 @@ def salient_strips(
     Raises:
         InputError: more names than there are colours.
     """
-    if len(masks) > len(COLOURS):
-        raise InputError(f"{len(masks)} masks: a figure holds {len(COLOURS)} at most")
+    if len(masks) > len(SHADES):
+        raise InputError(f"{len(masks)} masks: a figure holds {len(SHADES)} at most")
     size = frames[0].shape[:2]
     layers = {
         name: (colour, on_image(mask, size).numpy())
-        for (name, mask), colour in zip(masks.items(), COLOURS, strict=False)
+        for (name, mask), colour in zip(masks.items(), SHADES, strict=False)
     }
     rows = [("frames", list(frames))]
     for names in [[name] for name in masks] + ([together] if together else []):

@@ -1,0 +1,56 @@
+"""Table 6's way through the study, on random images."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from cifar import small_cifar100
+
+from videoattn.data.images import Images
+from videoattn.errors import InputError
+from videoattn.papers.istpa import DATA_SETS, comparison
+from videoattn.papers.istpa.recipe import IMAGES, PROFILES
+from videoattn.papers.istpa.study import study
+from videoattn.reporting import tables
+from videoattn.training.parameters import check
+
+
+def of(tmp_path, **values: object):
+    parameters = check("istpa", {"DATASET": "cifar100", "DATA": str(tmp_path / "data"), **values}, DATA_SETS)
+    return study(replace(parameters, runs=tmp_path / "runs"))
+
+
+def test_one_frame_is_trained_and_tested_and_stands_beside_table_6(tmp_path, monkeypatch):
+    small_cifar100(tmp_path / "data", monkeypatch, train=16, test=9)
+    one = of(tmp_path, PROFILE="check", SEEDS=1)
+    record = one.run()
+    assert record.complete
+    assert record.data["name"] == "cifar100"
+    assert [row.name for row in one.rows] == ["mean", "both"]
+    labels = torch.tensor([sample.label for sample in one.data.lists[1].samples])
+    for name in ("mean", "both"):
+        scores = one.scores(name, 0)
+        assert scores["rgb"].shape == (9, 100)
+        assert record.values(name) == [pytest.approx((scores["rgb"].argmax(1) == labels).float().mean().item())]
+    assert isinstance(one.data.test(one.jobs[0]), Images)
+    text = tables.beside(record, "6", comparison.TABLE_6, paper_data=comparison.IMAGES)
+    assert "81.7" in text
+    assert "79.5" in text
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_takes_images(tmp_path, monkeypatch, name):
+    small_cifar100(tmp_path / "data", monkeypatch, train=2, test=2)
+    one = of(tmp_path, PROFILE=name)
+    clip, _ = one.data.train(one.jobs[-1], 0)[0, 1]
+    size = IMAGES[name]["clips"].size
+    assert clip["rgb"].shape == (3, 1, size, size)
+    with torch.device("meta"):
+        network = one.build(one.jobs[-1], None)
+    assert network.network.size == (size, size)
+
+
+def test_data_that_are_not_there(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(InputError, match="cifar-100-python is missing"):
+        of(tmp_path, PROFILE="check")

@@ -1,0 +1,86 @@
+"""The paper's claims, where each is tested, and what became of it in the published record."""
+
+from videoattn.papers.istpa import audit
+from videoattn.papers.istpa.comparison import TABLE_2, TABLE_3, frames_name
+from videoattn.reporting.claims import Claim, judged, ordered
+from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN
+
+
+def claims(record: Record | None) -> list[Claim]:
+    """All claims, those about accuracy judged on the published record."""
+    return [
+        Claim("Pyramid attention raises the accuracy of the network that it is put into", "5.1.2, table 2", "11",
+              over(record, "mean")),
+        Claim("also over a mean of the same maps", "5.1.2", "11", over(record, "mean-maps")),
+        Claim("Three scales are better than one", "5.1.2, table 2", "11", judged(record, "scales-3", "scales-1")),
+        Claim("The order of table 2", "table 2", "11", ordered(record, "2", run(record, TABLE_2))),
+        Claim("Multiplication is the best fusion", "5.1.3, table 3", "11", best_fusion(record)),
+        Claim("The interaction-aware loss helps", "5.1.4, table 4", "11", judged(record, "interaction", "scales-3")),
+        Claim("The pyramid attention loss helps", "5.1.4, table 4", "11", judged(record, "pyramid", "scales-3")),
+        Claim("Both losses together help", "5.1.4, table 4", "11", judged(record, "both", "scales-3")),
+        Claim("An attention vector for each position is better than one for all", "5.1.4, table 5", "11",
+              judged(record, "both", "shared")),
+        Claim("More frames in testing raise the accuracy", "5.2, figure 4", "11", more_frames(record)),
+        Claim("The layer takes more frames in testing than in training as they are", "3.4, 5.2", "11", growth(record)),
+        Claim("The order of the frames does not matter", "1, 3.4", "7", "holds, exactly"),
+        Claim("A loss that is smallest where A^T A = I", "3.3, eq. (8)", "7",
+              "holds for its second term; entries of A are not negative, so each source may then serve one output"),
+        Claim("The distance of two attention vectors is at most 1", "3.3, eq. (9)", "7",
+              "does not hold, exactly: up to 1.414; the loss of eq. (10) is then the root of a negative number"),
+        Claim("The bias of eq. (2) is what removing the mean is in PCA", "3.2", "7",
+              "does not hold with one scale or a sum, exactly: softmax takes no notice of it"),
+        Claim("The layer costs O(C W H)", "5.3", "8", "does not hold: these are its weights; it computes C K (W H)^2"),
+        Claim("It adds only a few parameters", "5.3, table 10", "8", small_share()),
+    ]  # fmt: skip
+
+
+def run(record: Record | None, table: tuple[tuple[str, str, str], ...]) -> list[tuple[str, str, str]]:
+    """The rows of a table that the record holds."""
+    return [row for row in table if record and record.values(row[2])]
+
+
+def listed(verdicts: dict[str, str]) -> str:
+    """Those of several verdicts that the record can give, each behind its name."""
+    found = [f"{name}: {verdict}" for name, verdict in verdicts.items() if verdict != NOT_RUN]
+    return "; ".join(found) or NOT_RUN
+
+
+def over(record: Record | None, baseline: str) -> str:
+    """One scale and three against a network without attention."""
+    return listed({"1 scale": judged(record, "scales-1", baseline), "3 scales": judged(record, "scales-3", baseline)})
+
+
+def growth(record: Record | None) -> str:
+    """Networks against themselves without the growth of their maps from the frames of training to those of testing."""
+    words = {"holds": "costs accuracy", "does not hold": "helps", "undecided": "undecided"}
+    found = {}
+    for name, row in (("1 scale", "scales-1"), ("3 scales", "scales-3"), ("with the pyramid loss", "pyramid")):
+        verdict = judged(record, f"{row} rescaled", row)
+        word = next((word for start, word in words.items() if verdict.startswith(start)), None)
+        found[name] = NOT_RUN if word is None else f"{word}, {verdict.partition(': ')[2]} without it"
+    text = listed(found)
+    return text if text == NOT_RUN else f"their maps grow, by up to sqrt(K) for K times the frames; that growth: {text}"
+
+
+def best_fusion(record: Record | None) -> str:
+    """The product against each other fusion."""
+    return listed({f"over the {row}": judged(record, "scales-3", name) for row, _, name in TABLE_3[:2]})
+
+
+def more_frames(record: Record | None) -> str:
+    """The networks with and without attention, at all frames of the test against as many as in training."""
+    if record is None:
+        return NOT_RUN
+    fewer = frames_name(record.recipe["clips"]["frames"])
+    found = listed({row: judged(record, row, f"{row} {fewer}") for row in ("mean", "scales-1", "scales-3")})
+    return found if found == NOT_RUN else f"K = {record.recipe['test_frames']} against {fewer}: {found}"
+
+
+def small_share() -> str:
+    """What three scales add to each network, as built."""
+    shares = []
+    for name in (audit.VGG, audit.BN, audit.RESIDUAL):
+        (plain, _, _), (whole, _, _) = audit.cell(name, 0), audit.cell(name, len(audit.ROWS) - 1)
+        shares.append(f"{name} {100 * (whole - plain) / plain:.2f}%")
+    return f"holds: {', '.join(shares)}"

@@ -1,0 +1,213 @@
+r"""What is trained and compared for pyramid attention; the one place that shrinks anything.
+
+Values of the profile `paper` are those of W. Hu et al., section 5, cited beside them.
+"""
+
+from dataclasses import dataclass, replace
+
+from videoattn.data.augment import CENTRE
+from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.probes.clutter import ClutterProbe
+from videoattn.papers.istpa.attention import DOWNSAMPLING, FUSIONS
+from videoattn.training.recipe import Recipe
+from videoattn.training.rgb_study import RGBProfile
+
+# Places of each network that can be scales, the lowest first; the last one is the top scale.
+PLACES = {
+    "vgg16": ("conv3_3", "conv4_3", "conv5_3"),  # section 5.1.6
+    "bn_inception": ("inception-3b", "inception-4d", "inception-5b"),
+    "inception_resnet_v2": ("Conv2d_4a_3x3", "Block A", "Block B", "Block C"),  # section 5.1.2
+    "resnet": ("layer1", "layer2", "layer3", "layer4"),
+    "small": ("layer1", "layer2", "layer3"),  # of a ResNet for the probe: a fourth stage stands behind the layer
+}
+POOLED = "Fully Connected"  # section 5.1.1: what Inception-ResNet-V2 gives its last layer, and timm's ResNets have not
+SIDES = {"vgg16": (224, 256), "bn_inception": (224, 256)}  # size and short side of the frames of table 9's networks
+MOST = 3  # scales, where nothing else is said: section 5.1.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(RGBProfile):
+    """One size of the study; its jobs are names from `VARIANTS`.
+
+    Args:
+        backbone: of variants that name none: one of `PLACES`, of which "resnet" is ResNet-50, and "small" a ResNet-18
+            without max-pool whose stages have these `channels` and `layers`, behind a stem of `stem_width`.
+        dropout: before the last layer. last: standard deviation of its weights at the start.
+        beta, gamma: weights of the interaction-aware loss and of the pyramid attention loss, in variants with them.
+        form: of both, of `videoattn.papers.istpa.losses.FORMS`.
+        recipe: optimisation.
+        clips: what is taken from a video; `frames` is K in training.
+        test_frames: K in testing. tested: further K with which networks are tested.
+    """
+
+    backbone: str
+    channels: tuple[int, ...] | None
+    stem_width: int | None
+    layers: tuple[int, ...] | None
+    dropout: float
+    last: float
+    beta: float
+    gamma: float
+    form: str
+    recipe: Recipe
+    clips: ClipSettings
+    test_frames: int
+    tested: tuple[int, ...]
+    probe: ClutterProbe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What a job trains.
+
+    Args:
+        scales: of the pyramid; 0 merges the frames by a mean.
+        top: which of the network's places is the top scale, counted from the last, 1; 0 is `POOLED`.
+        merge: what the mean is of, without a pyramid: see `MeanNetwork`.
+        interaction, pyramid: whether the losses of these names are added.
+        downsample, fusion, normalise, shared: as in `PyramidAttention`.
+        backbone: one of `PLACES`, where it is not the profile's. shift: temporal shifts in its blocks.
+        frames: K in training, where it is not the profile's.
+    """
+
+    scales: int = 0
+    top: int = 1
+    merge: str = "scores"
+    interaction: bool = False
+    pyramid: bool = False
+    downsample: str = "max"
+    fusion: str = "product"
+    normalise: str = "l2"
+    shared: bool = False
+    backbone: str | None = None
+    shift: bool = False
+    frames: int | None = None
+
+
+MEAN, THREE = Variant(), Variant(scales=MOST)
+BOTH = replace(THREE, interaction=True, pyramid=True)
+NETWORKS = {"vgg": "vgg16", "bn": "bn_inception", "residual": "inception_resnet_v2"}  # table 9
+VARIANTS = {
+    "mean": MEAN,
+    "mean-maps": replace(MEAN, merge="maps"),
+    **{f"scales-{n}": Variant(scales=n) for n in (1, 2, 3, 4)},
+    **{f"place-{top}": Variant(scales=1, top=top) for top in (0, 2, 3)},
+    **{f"fusion-{fusion}": replace(THREE, fusion=fusion) for fusion in FUSIONS[1:]},
+    **{f"down-{kind}": replace(THREE, downsample=kind) for kind in DOWNSAMPLING[1:]},
+    "l1": replace(THREE, normalise="l1"),
+    "shared": replace(BOTH, shared=True),
+    "interaction": replace(THREE, interaction=True),
+    "pyramid": replace(THREE, pyramid=True),
+    "both": BOTH,
+    "mean-1f": replace(MEAN, frames=1),
+    "both-1f": replace(BOTH, frames=1),
+    "mean-tsm": replace(MEAN, shift=True),
+    "both-tsm": replace(BOTH, shift=True),
+    **{f"{short}-mean": replace(MEAN, backbone=name) for short, name in NETWORKS.items()},
+    **{f"{short}-both": replace(BOTH, backbone=name) for short, name in NETWORKS.items()},
+}
+OTHERS = tuple(name for name, variant in VARIANTS.items() if variant.backbone)
+SHIFTED = tuple(name for name, variant in VARIANTS.items() if variant.shift)
+POOLED_ONLY = ("place-0",)
+FOUR = ("scales-4",)
+CENTRAL = ("mean", "scales-1", "scales-3", "both")  # on a user's videos, in the small profiles
+
+PAPER = Profile(
+    jobs=tuple(name for name in VARIANTS if name not in ("residual-mean", "residual-both", *SHIFTED)),
+    seeds=1,
+    backbone="inception_resnet_v2",  # section 5.1
+    channels=None,
+    stem_width=None,
+    layers=None,
+    dropout=0.5,
+    last=0.001,
+    beta=1e-4,
+    gamma=1e-4,
+    form="literal",
+    # 12,000 steps of 64 videos are 80 epochs of UCF101's split 1; the learning rate falls every 4,000.
+    recipe=Recipe(epochs=80, batch_size=64, lr=0.001, weight_decay=8e-5, schedule="steps 27 54", accumulation=8),
+    clips=ClipSettings(frames=3, size=299, short_side=340),
+    test_frames=25,
+    tested=(1, 5, 10, 15, 20, 30),  # figure 4
+    probe=ClutterProbe(size=224, smallest=20.0, largest=50.0, swing=10.0, ground=2.0),
+    workers=8,
+    test_batch=2,
+)
+
+# A clip of the probe is taken whole, as it is.
+WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
+QUICK = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
+CPU = replace(
+    PAPER,
+    jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "interaction", "pyramid", "both"),
+    seeds=3,
+    backbone="small",
+    channels=(16, 32, 64, 64),
+    stem_width=8,
+    layers=(1, 1, 1, 1),
+    dropout=0.0,
+    last=0.2,
+    beta=0.1,
+    gamma=0.01,
+    form="stable",
+    recipe=QUICK,
+    clips=WHOLE,
+    test_frames=25,
+    tested=(1, 3, 10),
+    probe=ClutterProbe(train=2400, test=400, acting=0.24, smallest=4.5, largest=10.0),
+    workers=0,
+    test_batch=32,
+    lanes=0,
+)
+OWN = tuple(name for name in VARIANTS if name not in (*OTHERS, *SHIFTED, *POOLED_ONLY, *FOUR))
+GPU = replace(
+    CPU,
+    jobs=OWN,
+    seeds=5,
+    recipe=replace(QUICK, epochs=10),
+    tested=(1, 3, 5, 10, 15, 20),
+    probe=replace(CPU.probe, train=6400, test=1200),
+    lanes=8,  # the networks are small: several at a time fill the GPU
+)
+CHECK = replace(
+    CPU,
+    jobs=("mean", "mean-maps", "scales-1", "scales-3", "place-2", "down-conv", "shared", "both", "both-1f"),
+    seeds=1,
+    lanes=1,
+    recipe=replace(QUICK, epochs=1, batch_size=8),
+    tested=(1, 3),
+    probe=replace(CPU.probe, train=24, test=24),
+)
+PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+# A user's own videos are larger than the probe's clips.
+VIDEO_CLIPS = replace(PAPER.clips, size=112, short_side=128)
+VIDEOS = {
+    "check": {
+        "jobs": CENTRAL,
+        "clips": replace(VIDEO_CLIPS, size=56, short_side=64),
+        "test_frames": 8,
+        "test_batch": 8,
+    },
+    "cpu": {"jobs": CENTRAL, "clips": VIDEO_CLIPS, "test_batch": 8},
+    "gpu": {
+        "jobs": OWN,
+        "backbone": "resnet",
+        "channels": None,
+        "stem_width": None,
+        "layers": None,
+        "dropout": PAPER.dropout,
+        "clips": replace(PAPER.clips, size=224, short_side=256),
+        "test_batch": PAPER.test_batch,
+        "workers": 8,
+        "lanes": 1,
+    },
+    "paper": {},
+}
+# Table 6: images are clips of one frame, so that nothing is merged over time.
+IMAGE = {"jobs": ("mean", "both"), "clips": replace(WHOLE, frames=1, flip=0.5), "test_frames": 1, "tested": ()}
+IMAGES = {
+    "check": IMAGE,
+    "cpu": IMAGE | {"test_batch": 256, "recipe": replace(QUICK, batch_size=64)},
+    "gpu": IMAGE | {"test_batch": 256, "recipe": replace(QUICK, epochs=40, batch_size=64)},
+    "paper": IMAGE | {"clips": replace(PAPER.clips, frames=1), "test_batch": 32},  # scaled to what the network takes
+}
