@@ -22,7 +22,7 @@ LONGEST = 250
 LEVELS = (
     {"errors", "locations", "progress"},
     {"backbones", "layers", "data"},
-    {"training", "evaluation", "reporting"},
+    {"training", "evaluation", "reporting", "idt"},
     {"papers"},
     {"cli", "reproduce", "published"},
 )
