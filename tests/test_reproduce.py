@@ -87,11 +87,13 @@ def test_a_signal_ends_the_kernel(notebook, tmp_path, monkeypatch, number, code)
         f"os.kill(os.getppid(), {int(number)})\nthreading.Event().wait()"
     )
     monkeypatch.setattr(cli, "_reproduce", lambda options: execute(source, tmp_path, {}))
-    before = signal.getsignal(signal.SIGTERM)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         assert cli.main(["reproduce"]) == code
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     kernel = int(Path(source.parent, "pid").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(kernel, 0)
