@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from textures import texture, write_gray, write_moving
 
-from videoattn.data import flow, parallel
+from videoattn.data import flow, gray_frames, parallel
 from videoattn.data.decode import Decoder, short_side
 from videoattn.data.flow import FlowCache, FlowSettings, dequantise, flow_fields, quantise
 from videoattn.errors import InputError, RunError
@@ -93,7 +93,7 @@ def test_cached_fields_equal_those_computed_directly(built, videos):
 
 
 def test_jpeg_of_a_clip_longer_than_what_is_decoded_at_once(tmp_path):
-    video = write_moving(tmp_path / "long.mp4", 7, frames=flow._CHUNK + 3)
+    video = write_moving(tmp_path / "long.mp4", 7, frames=gray_frames.CHUNK + 3)
     settings = FlowSettings(algorithm="dis", short_side=48, bound=8.0, encoding="jpeg")
     cache = FlowCache(tmp_path, settings)
     assert cache.build([video], workers=1, progress=False).computed == 1

@@ -10,20 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from videoattn.data.content import ContentIndex
-from videoattn.data.decode import Decoder, UnreadableVideo, short_side
+from videoattn.data.decode import UnreadableVideo, short_side
 from videoattn.data.flow_archive import ENCODINGS, count_fields, is_complete, read_fields, write_archive
+from videoattn.data.gray_frames import gray_frames, start_decoder, worker_decoder
 from videoattn.data.optical_flow import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
-from videoattn.data.parallel import each, stopping
+from videoattn.data.parallel import each
 from videoattn.errors import InputError, RunError
 from videoattn.progress import track
 
 __all__ = ["FlowCache", "FlowReport", "FlowSettings", "dequantise", "flow_fields", "quantise"]
 
-_CHUNK = 32  # frames decoded at a time
 _VERSION = 1  # of what an archive means; part of its folder's name
 _DIED = "the process that computed its flow died (killed, out of memory, or a crash in OpenCV)"
 
@@ -126,7 +125,7 @@ class FlowCache:
         jobs = [_Job(video, self._file(digest), self.settings) for digest, video in first.items()]
         jobs = [job for job in jobs if not is_complete(job.target)]
         outcomes = each(
-            _compute, jobs, workers=workers, died=_DIED, initializer=_start_decoder, initargs=(decode_limit,)
+            _compute, jobs, workers=workers, died=_DIED, initializer=start_decoder, initargs=(decode_limit,)
         )
         failed = {}
         for job, reason in track(outcomes, total=len(jobs), what="flow", show=show):
@@ -175,40 +174,23 @@ class _Job:
     settings: FlowSettings
 
 
-_decoder: Decoder | None = None  # of a worker process
-
-
-def _start_decoder(decode_limit: float) -> None:
-    global _decoder
-    cv2.setNumThreads(1)
-    _decoder = Decoder(time_limit=decode_limit)
-
-
 def _compute(job: _Job) -> str | None:
     """In a worker: write the flow of one video; the reason where it has none."""
     if is_complete(job.target):  # computed before another worker died
         return None
     try:
-        info = _decoder.info(job.video)
+        decoder = worker_decoder()
+        info = decoder.info(job.video)
         if info.frames < 2:
             return f"{info.frames} frame, no flow"
         size = short_side(info.height, info.width, job.settings.short_side)
-        gray = _gray_frames(job.video, info.frames, size)
+        gray = gray_frames(decoder, job.video, info.frames, size)
         own = job.settings
         fields = successive(gray, own.algorithm, compensated=own.compensated)
         write_archive(job.target, (quantise(field, own.bound) for field in fields), own.encoding)
     except UnreadableVideo as error:
         return error.reason
     return None
-
-
-def _gray_frames(video: Path, count: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    for start in range(0, count, _CHUNK):
-        indices = np.arange(start, min(start + _CHUNK, count))
-        for frame in _decoder.frames(video, indices, size=size):
-            if stopping():
-                raise RunError("computing flow was stopped")
-            yield cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
 
 
 def _known(name: str, value: str, choices: Iterable[str]) -> None:

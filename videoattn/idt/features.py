@@ -12,9 +12,10 @@ import numpy as np
 
 from videoattn.data.content import ContentIndex
 from videoattn.data.decode import UnreadableVideo
+from videoattn.data.gray_frames import start_decoder
 from videoattn.data.parallel import each
 from videoattn.errors import InputError, RunError
-from videoattn.idt.extraction import Job, compute, start_decoder
+from videoattn.idt.extraction import Job, compute
 from videoattn.idt.settings import IDTSettings
 from videoattn.idt.tracks import DESCRIPTORS
 from videoattn.progress import track
