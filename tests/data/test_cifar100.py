@@ -85,6 +85,7 @@ def test_training_crops_the_padded_image_and_flips_it(root):
     tops, lefts, flips = (set(values) for values in zip(*seen, strict=True))
     assert tops == lefts == set(range(2 * PAD + 1))
     assert flips == {False, True}
+    assert any(top != left for top, left, _ in seen)
     assert torch.equal(data[7, 0][0]["rgb"], images(root, train=True)[7, 0][0]["rgb"])
     assert not torch.equal(data[7, 0][0]["rgb"], data.view(seed=1)[7, 0][0]["rgb"])
 

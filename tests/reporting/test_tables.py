@@ -25,6 +25,7 @@ def cells(table: str) -> list[list[str]]:
         (0.5, float("inf"), False, "50.0"),
         (0.4, 0.05, True, "+40.0 ± 5.0"),
         (-0.031, float("inf"), True, "-3.1"),
+        (-0.0004, 0.1, True, "+0.0 ± 10.0"),
     ],
 )
 def test_percent(mean, half, signed, shown):
