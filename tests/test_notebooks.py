@@ -38,7 +38,7 @@ def test_every_paper_has_a_notebook():
 def test_size_and_sections(name):
     notebook = NOTEBOOKS[name]
     lengths = [len(cell.source.splitlines()) for cell in code(notebook)]
-    assert len(notebook.cells) <= 60
+    assert len(notebook.cells) <= 70
     assert statistics.median(lengths) <= 8
     assert max(lengths) <= 20
     assert not any(re.search(r"^\s*class ", cell.source, re.M) for cell in code(notebook))

@@ -10,45 +10,49 @@ import pandas as pd
 
 from videoattn.errors import InputError
 from videoattn.locations import runs_root
-from videoattn.papers import PAPERS, data_sets
+from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.reporting.record import Record, publish, records
 from videoattn.reporting.tables import accuracy, data_name, protocol, reference
 from videoattn.training.checkpoint import write_atomically
 from videoattn.training.parameters import check
+from videoattn.training.study import study_of
 
 
 def is_stale(record: Record) -> bool:
     """Whether the recipe that a record was made with is no longer the one of its profile."""
-    study = importlib.import_module(f"videoattn.papers.{record.paper}.study").study
     if data_name(record) != "probe":
         return False  # the digest holds the user's own files, which need not be at hand
-    return study(check(record.paper, record.parameters, data_sets(record.paper))).digest != record.digest
+    study = study_of(check(record.paper, record.parameters, data_sets(record.paper)), record.part)
+    return study is None or study.digest != record.digest
 
 
 def claims_table(paper: str) -> str:
-    """The claims of a paper with their verdicts, as Markdown."""
-    found = reference(paper)
-    rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(found[1] if found else None)
+    """The claims of a paper with their verdicts, as Markdown; judged on the published record of each of its studies."""
+    found = [reference(paper, part) for part in parts(paper)]
+    rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(*(own and own[1] for own in found))
     head = ["claim", "in the paper", "tested in section", "verdict here"]
     lines = [(c.claim, c.where, c.section, c.verdict) for c in rows]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
-def headline_table(paper: str, record: Record) -> str:
+def headline_table(record: Record) -> str:
     """The rows of a record that matter most, as Markdown."""
-    rows = importlib.import_module(f"videoattn.papers.{paper}.comparison").HEADLINE
+    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.part, "comparison")))
+    rows = importlib.import_module(module).HEADLINE
     lines = [(label, accuracy(record, row)) for label, row in rows if record.values(row)]
-    head = [paper, f"top-1 %, {data_name(record)}"]
+    name = ", ".join(filter(None, (record.paper, record.part)))
+    head = [name, f"top-1 %, {data_name(record)}"]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def result_section(paper: str) -> str:
     """What README and notebook say of a paper: its claims, the rows that matter most, and how they were measured."""
-    found = reference(paper)
-    if found is None:
-        return f"{claims_table(paper)}\n\nNothing is published yet."
-    stale = " **Stale: the recipe has changed since.**" if is_stale(found[1]) else ""
-    return f"{claims_table(paper)}\n\n{headline_table(paper, found[1])}\n\n{protocol(found[1])}.{stale}"
+    found = [own[1] for own in (reference(paper, part) for part in parts(paper)) if own]
+    sections = [claims_table(paper)]
+    for record in found:
+        stale = " **Stale: the recipe has changed since.**" if is_stale(record) else ""
+        sections += [headline_table(record), f"{protocol(record)}.{stale}"]
+    return "\n\n".join(sections if found else [*sections, "Nothing is published yet."])
 
 
 def update(text: str, paper: str) -> str:

@@ -1,6 +1,5 @@
 """`videoattn reproduce`: execute a paper's notebook with checked parameters and leave it in the folder of its run."""
 
-import importlib
 import logging
 import re
 import sys
@@ -13,10 +12,12 @@ from papermill.exceptions import PapermillExecutionError, strip_color
 
 from videoattn.errors import InputError, RunError
 from videoattn.locations import repository
+from videoattn.papers import parts
 from videoattn.progress import Progress, Watch
 from videoattn.reporting.tables import summary
 from videoattn.training.checkpoint import write_atomically
 from videoattn.training.parameters import Parameters
+from videoattn.training.study import study_of
 
 EXECUTED = "notebook.ipynb"
 UNFINISHED = "notebook-unfinished.ipynb"
@@ -33,15 +34,16 @@ def main_reproduce(parameters: Parameters) -> None:
     chosen = parameters.resolved()
     if chosen.profile != parameters.profile:
         print(f"PROFILE {chosen.profile}: this machine has {'' if chosen.profile == 'gpu' else 'no '}CUDA")
-    study = importlib.import_module(f"videoattn.papers.{chosen.paper}.study").study(chosen)
-    print(f"{chosen.paper} goes into {_shown(study.folder)}", flush=True)
+    folders = [own.folder for own in (study_of(chosen, part) for part in parts(chosen.paper)) if own]
+    print(f"{chosen.paper} goes into {' and '.join(str(_shown(folder)) for folder in folders)}", flush=True)
     try:
-        execute(repository() / "notebooks" / f"{chosen.paper}.ipynb", study.folder, chosen.changed())
+        execute(repository() / "notebooks" / f"{chosen.paper}.ipynb", folders[0], chosen.changed())
     except KeyboardInterrupt:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the traceback of the cell that was cut short
         print(f"videoattn: stopped; {AGAIN}", file=sys.stderr)
         raise
-    print(f"\n{summary(study.folder)}")
+    for folder in folders:
+        print(f"\n{summary(folder)}")
 
 
 def execute(notebook: Path, folder: Path, parameters: Mapping[str, str | int | bool]) -> Path:

@@ -66,7 +66,7 @@ def test_a_snippet_is_a_frame_and_the_fields_that_start_at_it(data):
     clip = clips.snippets(5)
     starts = segment_starts(FRAMES - 1, 3, LENGTH)
     assert starts.tolist() == [1, 3, 5]
-    fields = data.cache.fields(path, range(FRAMES - 1))
+    fields = data.caches[0].fields(path, range(FRAMES - 1))
     with Decoder() as decoder:
         frames = decoder.frames(path, range(FRAMES), size=(SIZE, SIZE))
     assert (clip["rgb"].shape, clip["flow"].shape) == ((3, 3, SIZE, SIZE), (2 * LENGTH, 3, SIZE, SIZE))
@@ -85,7 +85,7 @@ def test_the_dense_layout_is_a_run_of_frames_and_fields(data):
     with Decoder() as decoder:
         frames = decoder.frames(path, range(start, start + 4), size=(SIZE, SIZE))
     np.testing.assert_array_equal(clip["rgb"].permute(1, 2, 3, 0), frames)
-    fields = data.cache.fields(path, range(start, start + 4))
+    fields = data.caches[0].fields(path, range(start, start + 4))
     np.testing.assert_array_equal(clip["flow"].permute(1, 0, 2, 3), fields)
 
 

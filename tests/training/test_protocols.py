@@ -75,7 +75,7 @@ def test_each_way_is_a_stream_that_rows_can_take(tmp_path, monkeypatch):
 
 def test_a_data_set_gives_the_test_clips_of_its_protocols(tmp_path, monkeypatch):
     videos = [VideoList("folder", s, ("x",), (Sample("v", tmp_path / "v.mp4", 0),)) for s in ("train", "test")]
-    monkeypatch.setattr(rgb_study, "listed", lambda *_, **__: videos)
+    monkeypatch.setattr(rgb_study, "user_lists", lambda *_, **__: videos)
     own = ClipSettings(frames=4, size=32, short_side=32)
     parameters = replace(check("aia", {"DATASET": "folder", "DATA": str(tmp_path)}, ("folder",)))
     several = {"4": own, "4 3x2": replace(own, test_crops=3, test_clips=2)}

@@ -198,11 +198,11 @@ def test_a_killed_study_goes_on(tmp_path, whole, when):
 
 
 def test_killed_between_scores_and_record_a_job_is_tested_again(tmp_path, whole, monkeypatch):
-    def kill(*_: object) -> None:
+    def kill(*_: object, **__: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(studies.Study, "_log", kill)
+        patched.setattr(studies, "add_to_log", kill)
         with pytest.raises(Killed):
             make(tmp_path).run()
     assert measured(make(tmp_path).run()) == measured(whole.record())

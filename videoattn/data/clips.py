@@ -13,11 +13,10 @@ from torch.utils.data import Dataset
 from videoattn.data import augment
 from videoattn.data.clip_settings import ClipSettings, frame_indices
 from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo, short_side
-from videoattn.data.kept import Kept
+from videoattn.data.kept import SHORT, Kept
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError, RunError
 
-SHORT = 32  # frames of a video that is decoded as a whole for training: all of it costs little more than its last frame
 # `augment.normalise` of uint8, in two operations: rgb / 255 / std - mean / std
 _STD = torch.tensor(augment.IMAGENET_STD).view(3, 1, 1, 1)
 _SCALE, _SHIFT = 1 / (255 * _STD), torch.tensor(augment.IMAGENET_MEAN).view(3, 1, 1, 1) / _STD

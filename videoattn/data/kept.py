@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 KEPT_BYTES = 2 << 30  # of decoded images, in each process that loads clips
+SHORT = 32  # frames of a video that is decoded as a whole for training: all of it costs little more than its last frame
 
 
 class Kept:

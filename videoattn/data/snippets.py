@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from videoattn.data import augment
 from videoattn.data.decode import Decoder, short_side
 from videoattn.data.flow import FlowCache
-from videoattn.data.kept import Kept
+from videoattn.data.kept import SHORT, Kept
 from videoattn.data.sampling import segment_starts, snippet_indices
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
@@ -157,7 +157,11 @@ class Snippets(Dataset):
         dense = settings.layout == "dense"
         clip = {}
         if "rgb" in self.streams:
-            frames = self._kept.read("rgb", index, stacks[0] if dense else starts, self._frames)
+            wanted = stacks[0] if dense else starts
+            if self.train and fields < SHORT and self._kept.absent("rgb", index, wanted):
+                frames = self._kept.read("rgb", index, np.arange(fields + 1), self._frames)[wanted]
+            else:
+                frames = self._kept.read("rgb", index, wanted, self._frames)
             clip["rgb"] = frames.permute(1, 0, 2, 3)
         if "flow" in self.streams:
             flow = self._kept.read("flow", index, stacks.ravel(), self._fields)

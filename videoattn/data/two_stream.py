@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from videoattn.data.augment import check_ten_crops
 from videoattn.data.flow import FlowCache, FlowSettings
+from videoattn.data.held_out import held_out
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
 from videoattn.data.snippets import Snippets, SnippetSettings
@@ -21,6 +23,8 @@ class TwoStreamData:
         flow: algorithm and size of the flow.
         settings: what is taken from a video, by a name for each use.
         max_unreadable: share of unreadable videos above which a RunError stops the run.
+        compensated: whether there is flow without the motion of the camera, too.
+        held: share of the training videos that is held out of training, by `videoattn.data.held_out`; 0 holds none.
     """
 
     def __init__(
@@ -30,30 +34,38 @@ class TwoStreamData:
         flow: FlowSettings,
         settings: Mapping[str, SnippetSettings],
         max_unreadable: float,
+        compensated: bool = False,
+        held: float = 0.0,
     ):
-        self.cache = FlowCache(cache_root() / "flow", flow)
+        kinds = [flow, replace(flow, compensated=True)] if compensated else [flow]
+        self.caches = tuple(FlowCache(cache_root() / "flow", kind) for kind in kinds)
         self.settings = dict(settings)
         self.unreadable: list[str] = []
         lists = videos()
         if any(own.test_crops == 10 for own in self.settings.values()):
             check_ten_crops(lists[1].classes)  # before any flow is computed
-        self.lists = tuple(self._readable(v, max_unreadable) for v in lists)
-        self._snippets: dict[tuple[str, str], Snippets] = {}
+        for cache in self.caches:
+            lists = tuple(self._readable(cache, v, max_unreadable) for v in lists)
+        self.lists = lists
+        self.subsets = dict(zip(("train", "test"), lists, strict=True))
+        if held:
+            self.subsets |= dict(zip(("train", "held"), held_out(lists[0], share=held), strict=True))
+        self._snippets: dict[tuple[str, str, bool], Snippets] = {}
 
-    def train(self, use: str, *, seed: int, streams: Sequence[str]) -> Snippets:
-        """Training clips for one use; (seed, epoch, i) decides all that is random."""
-        return self._clips("train", use).view(seed=seed, streams=streams)
+    def train(self, use: str, *, seed: int, streams: Sequence[str], compensated: bool = False) -> Snippets:
+        """Training clips for one use, without those held out; (seed, epoch, i) decides all that is random."""
+        return self._clips("train", use, compensated).view(seed=seed, streams=streams)
 
-    def test(self, use: str, *, streams: Sequence[str]) -> Snippets:
-        """Test clips for one use, in the order of `lists`."""
-        return self._clips("test", use).view(seed=0, streams=streams)
+    def test(self, use: str, *, streams: Sequence[str], compensated: bool = False, subset: str = "test") -> Snippets:
+        """Test clips for one use, in the order of `lists`; those held out where the subset is "held"."""
+        return self._clips(subset, use, compensated).view(seed=0, streams=streams)
 
     def description(self) -> dict:
         """Name, classes, counts, what could not be read, and a hash of the files present."""
         return describe(self.lists, self.unreadable)
 
-    def _readable(self, videos: VideoList, max_unreadable: float) -> VideoList:
-        report = self.cache.build(
+    def _readable(self, cache: FlowCache, videos: VideoList, max_unreadable: float) -> VideoList:
+        report = cache.build(
             [s.path for s in videos.samples],
             workers=len(os.sched_getaffinity(0)),
             progress=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
@@ -62,10 +74,14 @@ class TwoStreamData:
         self.unreadable += lines
         return left
 
-    def _clips(self, subset: str, use: str) -> Snippets:
-        if (subset, use) not in self._snippets:
-            videos = self.lists[("train", "test").index(subset)]
-            self._snippets[subset, use] = Snippets(
-                videos, self.cache, self.settings[use], train=subset == "train", memory=KEPT_BYTES
+    def _clips(self, subset: str, use: str, compensated: bool) -> Snippets:
+        key = subset, use, compensated
+        if key not in self._snippets:
+            self._snippets[key] = Snippets(
+                self.subsets[subset],
+                self.caches[compensated],
+                self.settings[use],
+                train=subset == "train",
+                memory=KEPT_BYTES,
             )
-        return self._snippets[subset, use]
+        return self._snippets[key]

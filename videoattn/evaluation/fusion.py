@@ -61,6 +61,28 @@ def searched_weights(scores: Mapping[str, Tensor], labels: Tensor, *, step: floa
     return weights(max(compositions(parts, len(scores)), key=merit))
 
 
+def fused_by_search(
+    scores: Mapping[str, Tensor], held: Mapping[str, Tensor], labels: Tensor, *, step: float = 0.05
+) -> tuple[Tensor, dict[str, float]]:
+    """Late fusion of test scores by weights searched on held-out videos; the fused scores and the weights.
+
+    The scores of each stream are first divided by their standard deviation on the held-out videos, so that margins of
+    SVMs and scores of networks are of one scale. A stream whose scores do not vary there stays as it is.
+
+    Args:
+        scores: (videos, classes) of each stream on the test set. held, labels: the same streams on the held-out videos.
+
+    Raises:
+        InputError: as `searched_weights`; or `scores` and `held` are of different streams.
+    """
+    if scores.keys() != held.keys():
+        raise InputError(f"test scores of {', '.join(scores)}, held-out scores of {', '.join(held)}: must be the same")
+    check_scores(held, labels)
+    scale = {stream: found.double().std().item() or 1.0 for stream, found in held.items()}
+    weights = searched_weights({stream: found / scale[stream] for stream, found in held.items()}, labels, step=step)
+    return fuse({stream: found / scale[stream] for stream, found in scores.items()}, weights), weights
+
+
 def compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
     """All ways to write `total` as a sum of `parts` numbers of at least 0, in order."""
     for bars in combinations(range(1, total + parts), parts - 1):

@@ -3,6 +3,8 @@
 A paper's `__init__.py` names its data sets besides the probe, and imports nothing:
 
     DATA_SETS = ("folder", "ucf101")
+
+A study of a paper besides its first is a folder in the paper's, which holds a `recipe.py`, too.
 """
 
 import importlib
@@ -12,6 +14,11 @@ from videoattn.errors import InputError
 from videoattn.training.parameters import unknown
 
 PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
+
+
+def parts(paper: str) -> tuple[str, ...]:
+    """The names of a paper's studies: "" is the first, the others are folders of the paper's."""
+    return ("", *sorted(path.parent.name for path in (Path(__file__).parent / paper).glob("*/recipe.py")))
 
 
 def check_paper(name: str | None) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,8 @@ class Record:
     """The content of one `record.json`.
 
     `results` holds a dict a job and seed: {"job", "seed", "metrics": {row: metrics}, "wall_s"}; a metrics dict is what
-    `evaluation.metrics.classification_metrics` gives, or further values under names of their own.
+    `evaluation.metrics.classification_metrics` gives, or further values under names of their own. `part` names a study
+    of a paper besides its first.
     """
 
     paper: str
@@ -38,6 +39,7 @@ class Record:
     environment: dict = field(default_factory=dict)
     wall_s: float = 0.0
     complete: bool = False
+    part: str = ""
 
     def has(self, job: str, seed: int) -> bool:
         """Whether this job has been trained and tested with this seed."""
@@ -116,13 +118,16 @@ def _git(*arguments: str) -> str | None:
         return None  # installed without its checkout: the record says that the commit is unknown
 
 
-def publish(folder: Path, files: Sequence[str] = ("record.json", "log.csv", "notebook.ipynb")) -> Path:
+def publish(folder: Path) -> Path:
     """Copy what git should keep of a finished run into the folder that tables and tests read.
+
+    The notebook that a paper's studies share lies with the first.
 
     Raises:
         RunError: the run is not complete, or lacks one of the files.
     """
     record = read(folder)
+    files = ("record.json", "log.csv", *(() if record.part else ("notebook.ipynb",)))
     if not record.complete:
         raise RunError(f"{folder} is not complete: run the same command again to finish it")
     target = folder.with_name(f"published-{folder.name}")

@@ -78,15 +78,15 @@ def beside(record: Record, table: str, rows: Sequence[tuple[str, str, str]], *, 
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
-def published(paper: str) -> dict[Path, Record]:
-    """The records that the repository holds of a paper, by folder."""
+def published(paper: str, part: str = "") -> dict[Path, Record]:
+    """The records that the repository holds of one study of a paper, by folder."""
     found = records(repository() / "runs", paper)
-    return {folder: record for folder, record in found if folder.name.startswith("published-")}
+    return {folder: r for folder, r in found if folder.name.startswith("published-") and r.part == part}
 
 
-def reference(paper: str) -> tuple[Path, Record] | None:
-    """Folder and record of the published run on the probe that a paper's tables show: of the profile gpu, else cpu."""
-    found = {r.profile: (folder, r) for folder, r in published(paper).items() if data_name(r) == "probe"}
+def reference(paper: str, part: str = "") -> tuple[Path, Record] | None:
+    """Folder and record of the published run on the probe that a study's tables show: of the profile gpu, else cpu."""
+    found = {r.profile: (folder, r) for folder, r in published(paper, part).items() if data_name(r) == "probe"}
     return found.get("gpu") or found.get("cpu")
 
 

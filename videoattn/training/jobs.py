@@ -10,10 +10,14 @@ from videoattn.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Job:
-    """One training. `stream`: which score it trains; `after`: jobs whose weights it starts from; `data`: which set."""
+    """One training, or scores that are had without one.
+
+    recipe: None where no network is trained. stream: which score it trains. after: jobs whose weights it starts from.
+    data: which set.
+    """
 
     name: str
-    recipe: Recipe
+    recipe: Recipe | None
     stream: str
     after: tuple[str, ...] = ()
     data: str = "main"
@@ -21,10 +25,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: scores of (job, stream), several of them fused with weights."""
+    """One row of a table: scores of (job, stream), several of them fused with weights.
+
+    searched: name of further test videos, of none that a network was trained on, on which the weights are searched;
+    those of `parts` are not used then.
+    """
 
     name: str
     parts: tuple[tuple[str, str, float], ...]
+    searched: str = ""
 
 
 class Data(Protocol):

@@ -41,7 +41,10 @@ PARAMETERS = (
     Parameter("SPLIT", 1, "which official split of the data set, 1 to 3", bounds=(1, 3)),
     Parameter("SEEDS", 0, "how many seeds, 1 to 20; 0: as many as the profile says", bounds=(0, 20)),
     Parameter(
-        "FLOW", "auto", "optical flow: tvl1, dis, or auto (as the profile says)", choices=("auto", "tvl1", "dis")
+        "FLOW",
+        "auto",
+        "optical flow: tvl1, dis, none (RGB alone), or auto (as the profile says)",
+        choices=("auto", "tvl1", "dis", "none"),
     ),
     Parameter("PRETRAINED", False, "start from ImageNet weights"),
     Parameter("ALLOW_MISSING", False, "go on without listed videos that are missing"),

@@ -24,6 +24,7 @@ from videoattn.training.jobs import Job, Row
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.recipe import Recipe
 from videoattn.training.study import Study
+from videoattn.training.user_videos import user_lists
 
 WITHOUT_EFFECT = ("workers", "lanes", "max_unreadable")  # on the results, so not part of a run's digest
 
@@ -59,8 +60,10 @@ def sized(
     Raises:
         InputError: flow is asked for, which these studies do not look at.
     """
-    if parameters.flow != "auto":
-        raise InputError(f"FLOW is {parameters.flow!r}, but {parameters.paper} looks at RGB alone: leave it at 'auto'")
+    if parameters.flow not in ("auto", "none"):
+        raise InputError(
+            f"FLOW is {parameters.flow!r}, but {parameters.paper} looks at RGB alone: leave it at 'auto' or 'none'"
+        )
     parameters = parameters.resolved()
     profile = profiles[parameters.profile]
     own = parameters.dataset != PROBE
@@ -94,12 +97,7 @@ class RGBData:
         self.lists: Lists | None = None
         self._root = parameters.data
         if parameters.dataset != PROBE:
-            self.lists = listed(
-                parameters.dataset,
-                parameters.data,
-                split=parameters.split,
-                allow_missing=parameters.allow_missing,
-            )
+            self.lists = user_lists(parameters)
 
     def train(self, job: Job, seed: int) -> Clips:
         return self.main.train(self.use(job.name), seed=seed)

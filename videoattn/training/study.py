@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from videoattn.errors import RunError
-from videoattn.evaluation.fusion import fuse, sweep
-from videoattn.evaluation.metrics import classification_metrics
 from videoattn.evaluation.views import predict
 from videoattn.locations import runs_root
 from videoattn.progress import Progress
@@ -26,11 +23,11 @@ from videoattn.reporting.record import Record, environment, read
 from videoattn.training import checkpoint
 from videoattn.training.jobs import Data, Job, Row
 from videoattn.training.lanes import in_lanes
+from videoattn.training.log import add_to_log
 from videoattn.training.loop import fit
 from videoattn.training.parameters import Parameters
 from videoattn.training.recipe import digest
-
-SHARES = tuple(i / 20 for i in range(21))  # weights of the first of two fused streams
+from videoattn.training.rows import row_metrics
 
 
 @dataclass
@@ -46,6 +43,8 @@ class Study:
         further: job -> test videos taken in other ways, or other ones, by name; the scores of one named "3x2" are kept
             as a stream of their own, "rgb 3x2", and a row takes streams of one name.
         inspect: (job, trained network, its scores by stream, labels) -> further rows of metrics, by name.
+        scored: (job without a recipe, seed) -> what `scores` gives of it, without a network.
+        part: names a study of a paper besides its first; it is in `videoattn.papers.<paper>.<part>.study`.
     """
 
     paper: str
@@ -61,6 +60,8 @@ class Study:
     lanes: int = 1
     further: Callable[[Job], Mapping[str, Dataset]] | None = None
     inspect: Callable[[Job, nn.Module, dict[str, Tensor], Tensor], dict] | None = None
+    scored: Callable[[Job, int], dict[str, Tensor]] | None = None
+    part: str = ""
 
     @property
     def digest(self) -> str:
@@ -69,9 +70,10 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """`<runs>/<paper>/<profile>-<data set>-<digest>`."""
+        """`<runs>/<paper>/[<part>-]<profile>-<data set>-<digest>`."""
         root = self.parameters.runs or runs_root()
-        return root / self.paper / f"{self.parameters.profile}-{self.parameters.dataset}-{self.digest}"
+        names = (self.part, self.parameters.profile, self.parameters.dataset, self.digest)
+        return root / self.paper / "-".join(filter(None, names))
 
     def job(self, name: str) -> Job:
         """The job of that name."""
@@ -88,6 +90,7 @@ class Study:
             parameters=self.parameters.changed(),
             recipe=self.plan,
             data={},
+            part=self.part,
         )
 
     def network(self, name: str, seed: int) -> nn.Module:
@@ -116,7 +119,7 @@ class Study:
         self.data.description()  # generated, listed and given flow once, before anything is trained
         progress = Progress("trainings", len(pending), what="training")
         for done, (job, seed, result) in enumerate(self._results(pending), 1):
-            self._log(job, seed, result.pop("log"))
+            add_to_log(self.folder / "log.csv", result.pop("log"), job=job.name, seed=seed)
             record.environment = result.pop("environment")
             record.results.append(result)
             record.results.sort(key=lambda r: (r["seed"], self._order(r["job"])))
@@ -133,27 +136,47 @@ class Study:
             for job, seed in pending:
                 yield job, seed, self.train(job, seed)
             return
-        tasks = [(self.parameters, job.name, seed) for job, seed in pending]
-        for (_, name, seed), result in in_lanes(_train, tasks, lanes=self.lanes, ready=self._ready):
+        tasks = [(self.parameters, self.part, job.name, seed) for job, seed in pending]
+        for (*_, name, seed), result in in_lanes(_train, tasks, lanes=self.lanes, ready=self._ready):
             yield self.job(name), seed, result
 
-    def _ready(self, task: tuple[Parameters, str, int]) -> bool:
-        _, name, seed = task
+    def _ready(self, task: tuple[Parameters, str, str, int]) -> bool:
+        *_, name, seed = task
         return all(self._path("scores", earlier, seed, "npz").exists() for earlier in self.job(name).after)
 
     def _done(self, record: Record, job: Job, seed: int) -> bool:
-        files = self._path("checkpoints", job.name, seed, "pt"), self._path("scores", job.name, seed, "npz")
+        kinds = {"scores": "npz"} | ({"checkpoints": "pt"} if job.recipe else {})
+        files = [self._path(kind, job.name, seed, suffix) for kind, suffix in kinds.items()]
         return record.has(job.name, seed) and all(path.exists() for path in files)
 
     def train(self, job: Job, seed: int) -> dict:
         """Train and test one job; its checkpoint and scores are in the folder, the rest of its result is returned."""
         begun = time.perf_counter()
-        accelerator = Accelerator(
-            mixed_precision=job.recipe.precision, gradient_accumulation_steps=job.recipe.accumulation
-        )
+        if job.recipe:
+            accelerator = Accelerator(
+                mixed_precision=job.recipe.precision, gradient_accumulation_steps=job.recipe.accumulation
+            )
+            log, scores, further = self._trained(job, seed, accelerator)
+            device = accelerator.device
+            accelerator.free_memory()
+        else:
+            log, scores, further, device = [], self.scored(job, seed), {}, "cpu"
+        buffer = io.BytesIO()
+        np.savez(buffer, **{key: values.numpy() for key, values in scores.items()})
+        checkpoint.write_atomically(self._path("scores", job.name, seed, "npz"), buffer.getvalue())
+        return {
+            "metrics": further,
+            "job": job.name,
+            "seed": seed,
+            "wall_s": time.perf_counter() - begun,
+            "log": log,
+            "environment": environment(device),
+        }
+
+    def _trained(self, job: Job, seed: int, accelerator: Accelerator) -> tuple[list[dict], dict[str, Tensor], dict]:
+        """The log of a training, the scores of the network and their labels, and what `inspect` says of it."""
         torch.manual_seed(self._seed(job, seed))
         network = self.build(job, lambda earlier: self._weights(earlier, seed))
-        progress = Progress(f"{job.name} seed {seed}", job.recipe.epochs, quiet=True)
         rows = fit(
             network,
             self.data.train(job, seed),
@@ -163,7 +186,7 @@ class Study:
             path=self._path("checkpoints", job.name, seed, "pt"),
             identity=f"{self.digest} {job.name} {seed}",
             accelerator=accelerator,
-            progress=progress,
+            progress=Progress(f"{job.name} seed {seed}", job.recipe.epochs, quiet=True),
             workers=self.workers,
         )
         scores, labels = {}, {}
@@ -177,20 +200,8 @@ class Study:
                 workers=self.workers,
             )
             scores |= {f"{stream} {protocol}".rstrip(): score for stream, score in found.items()}
-        arrays = {key: values.numpy() for key, values in (scores | labels).items()}
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        checkpoint.write_atomically(self._path("scores", job.name, seed, "npz"), buffer.getvalue())
         further = self.inspect(job, network.cpu(), scores, labels["labels"]) if self.inspect else {}
-        accelerator.free_memory()
-        return {
-            "metrics": further,
-            "job": job.name,
-            "seed": seed,
-            "wall_s": time.perf_counter() - begun,
-            "log": rows,
-            "environment": environment(accelerator.device),
-        }
+        return rows, scores | labels, further
 
     def _tests(self, job: Job) -> dict[str, Dataset]:
         """The test videos as the job takes them, and in other ways, by name."""
@@ -207,22 +218,7 @@ class Study:
                 continue
             last = max(names, key=self._order)
             metrics = next(r["metrics"] for r in record.results if (r["job"], r["seed"]) == (last, seed))
-            scores = {f"{name} {stream}": self.scores(name, seed)[stream] for name, stream, _ in row.parts}
-            (protocol,) = {stream.partition(" ")[2] for _, stream, _ in row.parts}
-            labels = self.scores(job.name, seed)[f"labels {protocol}".rstrip()]
-            metrics[row.name] = classification_metrics(
-                fuse(scores, {f"{name} {stream}": weight for name, stream, weight in row.parts}), labels
-            )
-            if len(scores) == 2:
-                metrics[row.name]["sweep"] = sweep(scores, labels, *scores, SHARES)
-
-    def _log(self, job: Job, seed: int, rows: list[dict[str, float]]) -> None:
-        path = self.folder / "log.csv"
-        fresh = pd.DataFrame(rows).assign(job=job.name, seed=seed)[["job", "seed", *rows[0]]]
-        if path.exists():
-            old = pd.read_csv(path)
-            fresh = pd.concat([old[(old["job"] != job.name) | (old["seed"] != seed)], fresh])
-        checkpoint.write_atomically(path, fresh.to_csv(index=False).encode())
+            metrics[row.name] = row_metrics(row, {name: self.scores(name, seed) for name in names})
 
     def _path(self, kind: str, name: str, seed: int, suffix: str) -> Path:
         return self.folder / kind / f"{name}-seed{seed}.{suffix}"
@@ -238,13 +234,17 @@ class Study:
         return int(hashlib.sha256(f"{job.name} {seed}".encode()).hexdigest()[:6], 16)
 
 
-@functools.cache
-def _study(parameters: Parameters) -> Study:
-    return importlib.import_module(f"videoattn.papers.{parameters.paper}.study").study(parameters)
+def study_of(parameters: Parameters, part: str = "") -> Study | None:
+    """The study of a paper, or another part of it, that the parameters ask for; None where they ask for none."""
+    module = ".".join(filter(None, ("videoattn.papers", parameters.paper, part, "study")))
+    return importlib.import_module(module).study(parameters)
 
 
-def _train(task: tuple[Parameters, str, int]) -> dict:
+_kept = functools.cache(study_of)
+
+
+def _train(task: tuple[Parameters, str, str, int]) -> dict:
     """In a process of its own: one job of the study that the parameters ask for."""
-    parameters, name, seed = task
-    study = _study(parameters)
+    parameters, part, name, seed = task
+    study = _kept(parameters, part)
     return study.train(study.job(name), seed)

@@ -8,7 +8,6 @@ import torch
 
 from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa import comparison
-from videoattn.papers.istpa import study as studies
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.comparison import frames_name, rows
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
@@ -89,7 +88,7 @@ def test_too_many_scales_are_refused_before_training():
 
 
 def test_weights_that_are_not_there(monkeypatch, tmp_path):
-    monkeypatch.setattr(studies, "cache_root", lambda: tmp_path)
+    monkeypatch.setattr("videoattn.papers.istpa.build.cache_root", lambda: tmp_path)
     with pytest.raises(InputError, match="no ImageNet weights"):
         build(VARIANTS["mean"], PROFILES["cpu"], classes=4, pretrained=True)
     with pytest.raises(RunError, match=r"bn_inception\.pth"):

@@ -15,6 +15,7 @@ from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
 from videoattn.data.snippets import Snippets
 from videoattn.data.two_stream import TwoStreamData
+from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.locations import cache_root
 from videoattn.papers.cma import inspection
@@ -24,6 +25,7 @@ from videoattn.papers.cma.recipe import CENTRAL, PROFILES, VARIANTS, VIDEOS, Pro
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.study import Study
+from videoattn.training.user_videos import user_lists
 
 CHANNELS = {"segments": {"rgb": 3, "flow": 10}, "dense": {"rgb": 3, "flow": 2}}  # of a snippet
 
@@ -32,15 +34,17 @@ def study(parameters: Parameters) -> Study:
     """The study that these parameters ask for; nothing is generated or trained yet.
 
     Raises:
-        InputError: the data set is not as it should be.
+        InputError: the data set is not as it should be, or there is to be no flow.
     """
+    if parameters.flow == "none":
+        raise InputError("FLOW is 'none', but cma needs flow; good ones: 'auto', 'tvl1', 'dis'")
     parameters = parameters.resolved()
     probe = parameters.dataset == PROBE
     profile = PROFILES[parameters.profile]
     profile = profile if probe else replace(profile, **VIDEOS[parameters.profile])
     flow = profile.flow if parameters.flow == "auto" else parameters.flow
     seeds = tuple(range(parameters.seeds or profile.seeds))
-    lists = None if probe else _user_lists(parameters)
+    lists = None if probe else user_lists(parameters)
     names = profile.jobs if probe else tuple(name for name in profile.jobs if name in CENTRAL)
     plan = dataclasses.asdict(profile) | {
         "jobs": names,
@@ -192,10 +196,6 @@ def _job(name: str, profile: Profile, pretrained: bool) -> Job:
         recipe = profile.recipe
     warm = _warm(variant, profile, pretrained)
     return Job(name, recipe, variant.stream, after=(*variant.after, *([warm] if warm else ())))
-
-
-def _user_lists(parameters: Parameters) -> Lists:
-    return listed(parameters.dataset, parameters.data, split=parameters.split, allow_missing=parameters.allow_missing)
 
 
 class _Clips:

@@ -2,13 +2,14 @@
 
 from videoattn.papers.istpa import audit
 from videoattn.papers.istpa.comparison import TABLE_2, TABLE_3, frames_name
+from videoattn.papers.istpa.streams import claims as of_streams
 from videoattn.reporting.claims import Claim, judged, ordered
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 
-def claims(record: Record | None) -> list[Claim]:
-    """All claims, those about accuracy judged on the published record."""
+def claims(record: Record | None, streams: Record | None = None) -> list[Claim]:
+    """All claims, those about accuracy judged on the published records of the attention layer and of the streams."""
     return [
         Claim("Pyramid attention raises the accuracy of the network that it is put into", "5.1.2, table 2", "11",
               over(record, "mean")),
@@ -32,6 +33,7 @@ def claims(record: Record | None) -> list[Claim]:
               "does not hold with one scale or a sum, exactly: softmax takes no notice of it"),
         Claim("The layer costs O(C W H)", "5.3", "8", "does not hold: these are its weights; it computes C K (W H)^2"),
         Claim("It adds only a few parameters", "5.3, table 10", "8", small_share()),
+        *of_streams.claims(streams),
     ]  # fmt: skip
 
 

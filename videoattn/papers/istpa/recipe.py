@@ -19,6 +19,7 @@ PLACES = {
     "inception_resnet_v2": ("Conv2d_4a_3x3", "Block A", "Block B", "Block C"),  # section 5.1.2
     "resnet": ("layer1", "layer2", "layer3", "layer4"),
     "small": ("layer1", "layer2", "layer3"),  # of a ResNet for the probe: a fourth stage stands behind the layer
+    "small-pooled": ("layer1", "layer2", "layer3"),
 }
 POOLED = "Fully Connected"  # section 5.1.1: what Inception-ResNet-V2 gives its last layer, and timm's ResNets have not
 SIDES = {"vgg16": (224, 256), "bn_inception": (224, 256)}  # size and short side of the frames of table 9's networks
@@ -26,18 +27,16 @@ MOST = 3  # scales, where nothing else is said: section 5.1.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(RGBProfile):
-    """One size of the study; its jobs are names from `VARIANTS`.
+class NetworkProfile:
+    """What networks are like where their variant does not say.
 
     Args:
         backbone: of variants that name none: one of `PLACES`, of which "resnet" is ResNet-50, and "small" a ResNet-18
-            without max-pool whose stages have these `channels` and `layers`, behind a stem of `stem_width`.
+            without max-pool whose stages have these `channels` and `layers`, behind a stem of `stem_width`;
+            "small-pooled" has its max-pool.
         dropout: before the last layer. last: standard deviation of its weights at the start.
         beta, gamma: weights of the interaction-aware loss and of the pyramid attention loss, in variants with them.
         form: of both, of `videoattn.papers.istpa.losses.FORMS`.
-        recipe: optimisation.
-        clips: what is taken from a video; `frames` is K in training.
-        test_frames: K in testing. tested: further K with which networks are tested.
     """
 
     backbone: str
@@ -49,6 +48,18 @@ class Profile(RGBProfile):
     beta: float
     gamma: float
     form: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(RGBProfile, NetworkProfile):
+    """One size of the study; its jobs are names from `VARIANTS`.
+
+    Args:
+        recipe: optimisation.
+        clips: what is taken from a video; `frames` is K in training.
+        test_frames: K in testing. tested: further K with which networks are tested.
+    """
+
     recipe: Recipe
     clips: ClipSettings
     test_frames: int

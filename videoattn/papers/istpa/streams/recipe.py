@@ -1,0 +1,214 @@
+r"""What is trained and compared where appearance and motion come together; the one place that shrinks anything.
+
+Values of the profile `paper` are those of W. Hu et al., section 5, cited beside them; iDT's are those of its authors.
+"""
+
+import dataclasses
+from dataclasses import dataclass, replace
+
+from videoattn.data.augment import CENTRE
+from videoattn.data.probes.clutter import ClutterProbe
+from videoattn.data.snippets import SnippetSettings
+from videoattn.idt.settings import IDTSettings
+from videoattn.papers.istpa import recipe as attention
+from videoattn.papers.istpa.recipe import NetworkProfile
+from videoattn.training.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(NetworkProfile):
+    """One size of the study.
+
+    Args:
+        jobs: names from `VARIANTS`.
+        attention: of the streams that are fused, one of `attention.VARIANTS`.
+        recipe, flow_recipe: of streams of RGB and of flow. joint_recipe: of networks of both, which start from these.
+        flow_dropout: as `dropout`, of streams of flow.
+        snippets: what is taken from a video.
+        flow: algorithm where the user names none. short_side: of frames and flow in pixels. bound: of flow in pixels.
+        held: share of the training videos on which weights of late fusion are searched, and no network is trained.
+        idt: dials of improved dense trajectories; the seed is that of the row.
+        probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
+        workers: processes that load clips. test_batch: videos at a time in testing.
+        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
+    """
+
+    jobs: tuple[str, ...]
+    seeds: int
+    attention: str
+    recipe: Recipe
+    flow_recipe: Recipe
+    joint_recipe: Recipe
+    flow_dropout: float
+    snippets: SnippetSettings
+    flow: str
+    short_side: int
+    bound: float
+    held: float
+    idt: IDTSettings
+    probe: ClutterProbe
+    max_unreadable: float = 0.05
+    workers: int = 0
+    test_batch: int = 64
+    lanes: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What a job has scores of.
+
+    Args:
+        kind: "single", a network of one stream; "fused", fusion by the attention layer; "reinforced", RGB by motion;
+            "idt", no network.
+        stream: which one a single network reads, "rgb" or "flow". compensated: flow without the camera's motion.
+        attention: one of `attention.VARIANTS`.
+    """
+
+    kind: str
+    stream: str = ""
+    compensated: bool = False
+    attention: str = ""
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The jobs whose weights it starts from."""
+        joint = self.kind in ("fused", "reinforced")
+        return (f"rgb-{self.attention}", f"flow-{self.attention}") if joint else ()
+
+
+IDT = "idt"
+STREAMS = {
+    "rgb": Variant(kind="single", stream="rgb"),
+    "flow": Variant(kind="single", stream="flow"),
+    "warped": Variant(kind="single", stream="flow", compensated=True),
+}
+JOINT = {"fused": Variant(kind="fused"), "reinforced": Variant(kind="reinforced")}
+VARIANTS = {
+    f"{name}-{merge}": replace(variant, attention=merge)
+    for name, variant in (STREAMS | JOINT).items()
+    for merge in attention.VARIANTS
+} | {IDT: Variant(kind="idt")}
+
+ABLATION = ("scales-3", "interaction", "pyramid", "both")  # table 4
+WITHOUT = "mean"
+
+
+def jobs(merge: str, *others: str) -> tuple[str, ...]:
+    """Streams, networks of several and iDT with one attention, and RGB and flow with others."""
+    pairs = [f"{name}-{other}" for other in others for name in ("rgb", "flow") if other != merge]
+    return (*(f"{name}-{merge}" for name in (*STREAMS, *JOINT)), *pairs, IDT)
+
+
+def networks(of: attention.Profile) -> dict[str, object]:
+    """What the networks of a profile of the first study are like."""
+    return {field.name: getattr(of, field.name) for field in dataclasses.fields(NetworkProfile)}
+
+
+PAPER = Profile(
+    jobs=jobs("both", WITHOUT, *ABLATION, *(f"{short}-{row}" for short in ("vgg", "bn") for row in ("mean", "both"))),
+    seeds=1,
+    attention="both",
+    **networks(attention.PAPER),
+    recipe=attention.PAPER.recipe,
+    # 30,000 steps of 64 videos are 201 epochs of UCF101's split 1; the learning rate falls after 12,000 and 24,000.
+    flow_recipe=replace(attention.PAPER.recipe, epochs=201, lr=0.005, schedule="steps 81 161"),
+    joint_recipe=attention.PAPER.recipe,
+    flow_dropout=0.7,
+    snippets=SnippetSettings(segments=3, test_segments=25, length=5, size=299, test_crops=1),
+    flow="tvl1",
+    short_side=340,
+    bound=20.0,
+    held=0.1,
+    idt=IDTSettings(),
+    probe=ClutterProbe(size=340, smallest=40.0, largest=70.0, swing=14.0, motions=3, looks=4, ground=2.0, camera=4.0),
+    workers=8,
+    test_batch=2,
+)
+
+SIZE = 64  # pixels; in smaller frames too few points are found to tell the camera's motion
+QUICK = replace(attention.QUICK, epochs=8)
+CPU = replace(
+    PAPER,
+    **(networks(attention.CPU) | {"backbone": "small-pooled"}),
+    jobs=jobs("scales-1", WITHOUT, "scales-3", "both"),
+    seeds=3,
+    attention="scales-1",
+    recipe=replace(QUICK, epochs=10),
+    flow_recipe=QUICK,
+    joint_recipe=replace(QUICK, epochs=4),
+    flow_dropout=0.0,
+    snippets=SnippetSettings(segments=3, test_segments=12, length=5, size=SIZE, scales=CENTRE, test_crops=1),
+    flow="dis",
+    short_side=SIZE,
+    bound=8.0,
+    held=0.2,
+    idt=IDTSettings(window=16, length=7, scales=2, gaussians=16, sampled=20_000),
+    probe=ClutterProbe(
+        train=1250,
+        test=300,
+        frames=13,
+        acting=0.48,
+        looks=4,
+        motions=3,
+        size=SIZE,
+        smallest=8.0,
+        largest=14.0,
+        swing=3.0,
+        camera=1.0,
+    ),
+    workers=0,
+    test_batch=32,
+    lanes=0,
+)
+GPU = replace(
+    CPU,
+    jobs=jobs("scales-1", WITHOUT, *ABLATION),
+    seeds=5,
+    recipe=replace(QUICK, epochs=15),
+    flow_recipe=replace(QUICK, epochs=15),
+    probe=replace(CPU.probe, train=3200, test=1200),
+    lanes=8,  # the networks are small: several at a time fill the GPU
+)
+CHECK = replace(
+    CPU,
+    jobs=jobs("scales-1", WITHOUT),
+    seeds=1,
+    lanes=1,
+    recipe=replace(QUICK, epochs=1, batch_size=8),
+    flow_recipe=replace(QUICK, epochs=1, batch_size=8),
+    joint_recipe=replace(QUICK, epochs=1, batch_size=8),
+    probe=replace(CPU.probe, train=48, test=24),
+)
+PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+
+# A user's own videos are larger than the probe's clips; one attention, since it takes flow, warped flow and tracks too.
+VIDEO = {
+    "jobs": jobs("scales-1"),
+    "snippets": replace(PAPER.snippets, size=112),
+    "short_side": 128,
+    "bound": PAPER.bound,
+    "idt": IDTSettings(short_side=128, gaussians=64, sampled=64_000),
+    "test_batch": 8,
+}
+VIDEOS = {
+    "check": VIDEO
+    | {
+        "snippets": replace(PAPER.snippets, size=56, test_segments=8),
+        "short_side": 64,
+        "idt": IDTSettings(short_side=64, window=16, gaussians=16, sampled=20_000),
+    },
+    "cpu": VIDEO,
+    "gpu": VIDEO
+    | networks(attention.PAPER)
+    | {
+        "backbone": "resnet",
+        "snippets": replace(PAPER.snippets, size=224),
+        "short_side": 256,
+        "flow": "tvl1",
+        "idt": IDTSettings(),
+        "workers": 8,
+        "test_batch": PAPER.test_batch,
+        "lanes": 1,
+    },
+    "paper": {},
+}
