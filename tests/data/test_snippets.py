@@ -186,6 +186,43 @@ def test_a_video_that_cannot_be_read_is_named_and_counted(root, cache, tmp_path)
         two_stream(tmp_path / "videos", share=0.1)
 
 
+def test_some_training_videos_are_held_out_and_the_camera_taken_out(root, cache):
+    flow = FlowSettings(algorithm="dis", short_side=SIZE)
+    data = TwoStreamData(
+        lambda: listed("folder", root), flow=flow, settings=SETTINGS, max_unreadable=0.0, compensated=True, held=0.5
+    )
+    names = {subset: {sample.name for sample in videos.samples} for subset, videos in data.subsets.items()}
+    assert {subset: len(found) for subset, found in names.items()} == {"train": 4, "held": 4, "test": 8}
+    assert names["train"] | names["held"] == {sample.name for sample in data.lists[0].samples}
+    assert data.description()["train"] == 8
+    assert data.train("segments", seed=0, streams=BOTH).videos is data.subsets["train"]
+    clips = data.test("segments", streams=("flow",), subset="held", compensated=True)
+    assert clips.videos is data.subsets["held"]
+    assert clips.flow is data.caches[1]
+    assert [cache.settings.compensated for cache in data.caches] == [False, True]
+    assert clips.flow.count(clips.videos.samples[0].path) == FRAMES - 1
+
+
+def test_a_short_video_is_decoded_once_for_training(root, cache):
+    clips = Snippets(
+        two_stream(root).lists[0],
+        two_stream(root).caches[0],
+        SETTINGS["segments"],
+        train=True,
+        streams=("rgb",),
+        memory=1 << 20,
+    )
+    reads, read = [], clips._frames
+    clips._frames = lambda index, wanted: reads.append((index, len(wanted))) or read(index, wanted)
+    first = [clips[epoch, 2][0]["rgb"] for epoch in range(3)]
+    assert reads == [(2, FRAMES)]
+    clips._kept.images.clear()
+    clips._kept.left = 0  # no room
+    again = [clips[epoch, 2][0]["rgb"] for epoch in range(3)]
+    assert reads[1:] == [(2, FRAMES)] * 3
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [

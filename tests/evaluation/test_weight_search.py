@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videoattn.errors import InputError
-from videoattn.evaluation.fusion import compositions, fuse, searched_weights
+from videoattn.evaluation.fusion import compositions, fuse, fused_by_search, searched_weights
 
 RGB = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
 FLOW = torch.tensor([[0.0, 6.0], [4.0, 0.0]])
@@ -115,3 +115,30 @@ def test_scores_that_do_not_fit_are_refused(scores, labels, says):
 def test_impossible_steps_are_refused(step):
     with pytest.raises(InputError, match=f"step={step}: 1 / step must be a whole number"):
         searched_weights({"rgb": RGB, "flow": FLOW}, torch.tensor([0, 0]), step=step)
+
+
+def test_streams_of_other_scales_are_fused_alike():
+    rng = torch.Generator().manual_seed(1)
+    labels = torch.randint(3, (40,), generator=rng)
+    truth = torch.nn.functional.one_hot(labels, 3).float()
+    held = {name: truth + torch.randn(40, 3, generator=rng) for name in ("a", "b")}
+    test = {name: torch.randn(7, 3, generator=rng) for name in ("a", "b")}
+    fused, weights = fused_by_search(test, held, labels)
+    by_hand = sum(weights[name] * test[name] / held[name].std() for name in ("a", "b"))
+    torch.testing.assert_close(fused, by_hand)
+    assert weights == searched_weights({name: held[name] / held[name].double().std() for name in held}, labels)
+    for factor in (1e-3, 50.0):
+        scaled = [scores | {"b": factor * scores["b"]} for scores in (test, held)]
+        other, same = fused_by_search(*scaled, labels)
+        assert same == weights
+        torch.testing.assert_close(other, fused, rtol=1e-4, atol=1e-5)
+
+
+def test_a_stream_that_says_nothing_stays_as_it_is():
+    labels = torch.tensor([0, 1])
+    held = {"flat": torch.zeros(2, 2), "right": torch.eye(2)}
+    fused, weights = fused_by_search({"flat": torch.ones(1, 2), "right": torch.tensor([[0.0, 1.0]])}, held, labels)
+    assert weights == {"flat": 0.5, "right": 0.5}
+    assert fused.argmax(1).tolist() == [1]
+    with pytest.raises(InputError, match="test scores of right, held-out scores of flat, right"):
+        fused_by_search({"right": torch.eye(2)}, held, labels)

@@ -80,6 +80,14 @@ def test_publish_copies_what_git_keeps(run):
     assert all((target / name).read_bytes() == (run / name).read_bytes() for name in copied)
 
 
+def test_a_study_besides_the_first_is_published_without_a_notebook(run):
+    (run / "notebook.ipynb").unlink()
+    record({}, part="streams").save(run)
+    target = publish(run)
+    assert (target / "record.json").exists()
+    assert not (target / "notebook.ipynb").exists()
+
+
 def test_publish_refuses_a_run_that_is_not_finished(run):
     (run / "log.csv").unlink()
     with pytest.raises(RunError, match=r"has no log\.csv"):

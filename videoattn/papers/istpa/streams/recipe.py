@@ -90,13 +90,14 @@ VARIANTS = {
 } | {IDT: Variant(kind="idt")}
 
 ABLATION = ("scales-3", "interaction", "pyramid", "both")  # table 4
+TABLE_9 = ("vgg-mean", "vgg-both", "bn-mean", "bn-both")  # besides the profile's network
 WITHOUT = "mean"
 
 
-def jobs(merge: str, *others: str) -> tuple[str, ...]:
+def jobs(merge: str, *others: str, joint: tuple[str, ...] = tuple(JOINT)) -> tuple[str, ...]:
     """Streams, networks of several and iDT with one attention, and RGB and flow with others."""
     pairs = [f"{name}-{other}" for other in others for name in ("rgb", "flow") if other != merge]
-    return (*(f"{name}-{merge}" for name in (*STREAMS, *JOINT)), *pairs, IDT)
+    return (*(f"{name}-{merge}" for name in (*STREAMS, *joint)), *pairs, IDT)
 
 
 def networks(of: attention.Profile) -> dict[str, object]:
@@ -105,7 +106,7 @@ def networks(of: attention.Profile) -> dict[str, object]:
 
 
 PAPER = Profile(
-    jobs=jobs("both", WITHOUT, *ABLATION, *(f"{short}-{row}" for short in ("vgg", "bn") for row in ("mean", "both"))),
+    jobs=jobs("both", WITHOUT, *ABLATION, *TABLE_9, joint=("fused",)),  # reinforced are ResNets alone
     seeds=1,
     attention="both",
     **networks(attention.PAPER),
@@ -130,7 +131,7 @@ QUICK = replace(attention.QUICK, epochs=8)
 CPU = replace(
     PAPER,
     **(networks(attention.CPU) | {"backbone": "small-pooled"}),
-    jobs=jobs("scales-1", WITHOUT, "scales-3", "both"),
+    jobs=jobs("scales-1", WITHOUT),
     seeds=3,
     attention="scales-1",
     recipe=replace(QUICK, epochs=10),
@@ -171,13 +172,12 @@ GPU = replace(
 )
 CHECK = replace(
     CPU,
-    jobs=jobs("scales-1", WITHOUT),
     seeds=1,
     lanes=1,
     recipe=replace(QUICK, epochs=1, batch_size=8),
     flow_recipe=replace(QUICK, epochs=1, batch_size=8),
     joint_recipe=replace(QUICK, epochs=1, batch_size=8),
-    probe=replace(CPU.probe, train=48, test=24),
+    probe=replace(CPU.probe, train=36, test=12),
 )
 PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
 
