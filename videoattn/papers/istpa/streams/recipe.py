@@ -131,7 +131,7 @@ QUICK = replace(attention.QUICK, epochs=8)
 CPU = replace(
     PAPER,
     **(networks(attention.CPU) | {"backbone": "small-pooled"}),
-    jobs=jobs("scales-1", WITHOUT),
+    jobs=jobs("scales-1", WITHOUT, *ABLATION),
     seeds=3,
     attention="scales-1",
     recipe=replace(QUICK, epochs=10),
@@ -163,7 +163,6 @@ CPU = replace(
 )
 GPU = replace(
     CPU,
-    jobs=jobs("scales-1", WITHOUT, *ABLATION),
     seeds=5,
     recipe=replace(QUICK, epochs=15),
     flow_recipe=replace(QUICK, epochs=15),
@@ -172,6 +171,7 @@ GPU = replace(
 )
 CHECK = replace(
     CPU,
+    jobs=jobs("scales-1", WITHOUT),
     seeds=1,
     lanes=1,
     recipe=replace(QUICK, epochs=1, batch_size=8),

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 from dataclasses import replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -146,19 +147,21 @@ class StreamsData:
 
     def trajectories(self, job: Job, seed: int) -> dict[str, Tensor]:
         """Scores of improved dense trajectories, learnt from the videos that networks are trained on."""
-        subsets, found = self.main.subsets, {}
-        for name, suffix in (("test", ""), (HELD, f" {HELD}")):
-            videos = subsets[name]
-            scores = idt_scores(
-                subsets["train"],
-                videos,
-                root=cache_root() / "idt",
-                settings=replace(self.profile.idt, seed=seed),
-                workers=1,
-                progress=False,
-            ).scores
-            found[f"{IDT}{suffix}"] = torch.from_numpy(scores.values).float()
-            found[f"labels{suffix}"] = torch.tensor([sample.label for sample in videos.samples])
+        subsets = self.main.subsets
+        names = {"": subsets["test"].samples, f" {HELD}": subsets[HELD].samples}
+        asked = replace(subsets["test"], samples=tuple(chain(*names.values())))  # the SVMs are fitted once for both
+        scores = idt_scores(
+            subsets["train"],
+            asked,
+            root=cache_root() / "idt",
+            settings=replace(self.profile.idt, seed=seed),
+            workers=1,
+            progress=False,
+        ).scores
+        values = torch.from_numpy(scores.values).float().split([len(samples) for samples in names.values()])
+        found = {f"{IDT}{suffix}": own for suffix, own in zip(names, values, strict=True)}
+        for suffix, samples in names.items():
+            found[f"labels{suffix}"] = torch.tensor([sample.label for sample in samples])
         return found
 
     @functools.cached_property
