@@ -1,0 +1,69 @@
+"""What is said of the studies of a paper, the first and the others."""
+
+from dataclasses import replace
+
+import pytest
+
+from videoattn import published
+from videoattn.papers import PAPERS, parts
+from videoattn.reporting import tables
+from videoattn.reporting.record import Record, environment
+from videoattn.training.parameters import check
+from videoattn.training.study import study_of
+
+
+def record(part: str, rows: dict[str, float]) -> Record:
+    """A record of ISTPA's profile cpu with three seeds, as its study would be recorded now."""
+    own = study_of(check("istpa", {"PROFILE": "cpu"}, ()), part)
+    results = [
+        {"job": row, "seed": seed, "metrics": {row: {"top1": top1}}, "wall_s": 60.0}
+        for row, top1 in rows.items()
+        for seed in range(3)
+    ]
+    return replace(
+        own.record(),
+        data={"train": 2, "test": 1, "classes": ["a", "b"]},
+        results=results,
+        environment=environment(),
+        complete=True,
+    )
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "repository", lambda: tmp_path)
+    for part, row in (("", "mean"), ("streams", "rgb+flow")):
+        own = record(part, {row: 0.25 if part else 0.75})
+        own.save(tmp_path / "runs" / "istpa" / f"published-{part or 'first'}")
+    return tmp_path / "runs" / "istpa"
+
+
+def test_studies_of_a_paper_are_folders_with_a_recipe():
+    assert {paper: parts(paper) for paper in PAPERS} == dict.fromkeys(PAPERS, ("",)) | {"istpa": ("", "streams")}
+
+
+def test_each_study_has_its_own_published_record(runs):
+    assert tables.reference("istpa")[0] == runs / "published-first"
+    assert tables.reference("istpa", "streams")[0] == runs / "published-streams"
+    assert tables.reference("istpa", "third") is None
+
+
+def test_a_section_shows_the_rows_of_each_study(runs):
+    text = published.result_section("istpa")
+    heads = [line.split("|")[1].strip() for line in text.splitlines() if "| top-1 %, probe" in line]
+    assert heads == ["istpa", "istpa, streams"]
+    lines = {
+        line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if line.count("|") == 3
+    }
+    assert lines["mean over the scores of the frames"] == "75.0 ± 0.0"
+    assert lines["RGB + flow, late fusion"] == "25.0 ± 0.0"
+    assert "Stale" not in text
+    assert text.count("probe: 2 training and 1 test videos") == 2
+
+
+def test_a_record_of_another_recipe_is_stale_in_its_own_study_alone(runs):
+    own = tables.reference("istpa", "streams")[1]
+    assert not published.is_stale(own)
+    replace(own, digest="0" * 10).save(runs / "published-streams")
+    assert published.result_section("istpa").count("**Stale") == 1
+    assert published.is_stale(replace(own, part=""))
