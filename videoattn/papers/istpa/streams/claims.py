@@ -1,6 +1,6 @@
 """What the paper says of streams and their fusions, and what came of it here."""
 
-from videoattn.papers.istpa.streams.comparison import TABLE_11
+from videoattn.papers.istpa.streams.comparison import TABLE_11, pair
 from videoattn.papers.istpa.streams.recipe import IDT, STREAMS
 from videoattn.reporting.claims import Claim, judged, ordered
 from videoattn.reporting.record import Record
@@ -16,6 +16,8 @@ def claims(record: Record | None) -> list[Claim]:
               judged(record, "rgb+flow", best(record, ("rgb", "flow")))),
         Claim("With attention RGB, flow and their late fusion are better than without", "5.1.6, table 9", SECTION,
               with_attention(record)),
+        Claim("Both losses raise the late fusion of three scales", "5.1.4, table 4", SECTION,
+              judged(record, pair("both"), pair("scales-3"))),
         Claim("Fusion by the attention layer is better than late fusion", "5.5, table 11", SECTION,
               judged(record, "fused", "rgb+flow")),
         Claim("Where the camera moves, flow without its motion is better than plain flow", "5.5", SECTION,
