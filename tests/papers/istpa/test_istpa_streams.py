@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from videoattn.errors import InputError
+from videoattn.data.decode import UnreadableVideo
+from videoattn.errors import InputError, RunError
+from videoattn.idt.features import TrackCache
 from videoattn.idt.tracks import Tracks
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.claims import claims
@@ -17,7 +20,7 @@ from videoattn.papers.istpa.reinforcement import ReinforcedResNet
 from videoattn.papers.istpa.streams import comparison, inspection
 from videoattn.papers.istpa.streams.network import build
 from videoattn.papers.istpa.streams.recipe import CHECK, GPU, IDT, PAPER, PROFILES, VARIANTS, VIDEOS, jobs
-from videoattn.papers.istpa.streams.study import side, study
+from videoattn.papers.istpa.streams.study import StreamsData, side, study
 from videoattn.reporting.audit import printed_value
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
@@ -80,6 +83,23 @@ def test_a_fused_network_starts_from_both_backbones(states):
         own = states[f"{stream}-scales-1"]
         for key, value in net.network.backbone.streams[stream].state_dict().items():
             assert torch.equal(value, own[f"network.backbone.{key}"]), key
+
+
+def test_streams_of_flow_have_their_own_dropout(states):
+    profile = replace(CHECK, dropout=0.5, flow_dropout=0.7)
+    rates = {}
+    for name in ("rgb-scales-1", "flow-scales-1", "warped-scales-1", "fused-scales-1"):
+        size = CHECK.snippets.size
+        net = build(VARIANTS[name], profile, size=size, classes=CLASSES, weights=states.__getitem__)
+        backbone = net.network.backbone
+        streams = backbone.streams.values() if isinstance(backbone, FusedBackbone) else [backbone]
+        rates[name] = [own.network.drop_rate for own in streams]
+    assert rates == {
+        "rgb-scales-1": [0.5],
+        "flow-scales-1": [0.7],
+        "warped-scales-1": [0.7],
+        "fused-scales-1": [0.5, 0.7],
+    }
 
 
 @pytest.mark.parametrize("name", [*PROFILES, *(f"videos {name}" for name in VIDEOS)])
@@ -212,3 +232,12 @@ def test_claims_compare_with_the_best_stream(gain, word):
         f"rgb+flow+warped+idt over {alone}: {word}"
     )
     assert verdicts["Trajectories help the two streams"] == NOT_RUN
+
+
+def test_a_video_without_tracks_stops_a_study_before_it_trains(tmp_path, monkeypatch):
+    videos = SimpleNamespace(samples=(SimpleNamespace(path=tmp_path / "a.mp4"),))
+    report = SimpleNamespace(unreadable=(UnreadableVideo(tmp_path / "a.mp4", "out of memory"),))
+    monkeypatch.setattr(TrackCache, "build", lambda self, paths, **_: report)
+    monkeypatch.setattr(StreamsData, "_set", lambda self, variant: SimpleNamespace(lists=(videos, videos)))
+    with pytest.raises(RunError, match=r"1 videos give no tracks.*a\.mp4.*out of memory"):
+        StreamsData(CHECK, None).description()

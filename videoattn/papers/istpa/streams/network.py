@@ -1,6 +1,7 @@
 """Networks of the streams: of one, or of RGB and flow, which start from those of one."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -42,10 +43,11 @@ def build(
     """
     merge = ATTENTION[variant.attention]
     given = channels(profile)
+    of_flow = replace(profile, dropout=profile.flow_dropout)
     if variant.kind == "single":
         return stream_network(
             merge,
-            profile,
+            of_flow if variant.stream == "flow" else profile,
             size=size,
             classes=classes,
             pretrained=pretrained,
@@ -55,7 +57,8 @@ def build(
     states = {stream: weights(name) for stream, name in zip(given, variant.after, strict=True)}
     streams = {}
     for stream, count in given.items():
-        streams[stream] = backbone(merge, profile, classes=classes, pretrained=False, in_channels=count)
+        own = of_flow if stream == "flow" else profile
+        streams[stream] = backbone(merge, own, classes=classes, pretrained=False, in_channels=count)
         load_stream(streams[stream], states[stream])
     reinforced = variant.kind == "reinforced"
     joint = ReinforcedResNet(streams, form="stable") if reinforced else FusedBackbone(streams)

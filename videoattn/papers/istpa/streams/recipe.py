@@ -13,14 +13,14 @@ from videoattn.idt.settings import IDTSettings
 from videoattn.papers.istpa import recipe as attention
 from videoattn.papers.istpa.recipe import NetworkProfile
 from videoattn.training.recipe import Recipe
+from videoattn.training.rgb_study import RGBProfile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(NetworkProfile):
-    """One size of the study.
+class Profile(RGBProfile, NetworkProfile):
+    """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        jobs: names from `VARIANTS`.
         attention: of the streams that are fused, one of `attention.VARIANTS`.
         recipe, flow_recipe: of streams of RGB and of flow. joint_recipe: of networks of both, which start from these.
         flow_dropout: as `dropout`, of streams of flow.
@@ -28,13 +28,8 @@ class Profile(NetworkProfile):
         flow: algorithm where the user names none. short_side: of frames and flow in pixels. bound: of flow in pixels.
         held: share of the training videos on which weights of late fusion are searched, and no network is trained.
         idt: dials of improved dense trajectories; the seed is that of the row.
-        probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
-        workers: processes that load clips. test_batch: videos at a time in testing.
-        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
     """
 
-    jobs: tuple[str, ...]
-    seeds: int
     attention: str
     recipe: Recipe
     flow_recipe: Recipe
@@ -47,10 +42,6 @@ class Profile(NetworkProfile):
     held: float
     idt: IDTSettings
     probe: ClutterProbe
-    max_unreadable: float = 0.05
-    workers: int = 0
-    test_batch: int = 64
-    lanes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import functools
 import os
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,9 +13,9 @@ from torch import Tensor
 from videoattn.data.datasets import cifar100
 from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
-from videoattn.data.probes.store import read_truth
 from videoattn.data.snippets import Snippets
 from videoattn.data.two_stream import TwoStreamData
+from videoattn.errors import RunError
 from videoattn.idt.classify import idt_scores
 from videoattn.idt.features import TrackCache
 from videoattn.locations import cache_root
@@ -140,11 +141,6 @@ class StreamsData:
         """How many there are; known before a probe is generated."""
         return len(self.lists[0].classes) if self.lists else len(self.profile.probe.names)
 
-    @functools.cached_property
-    def truth(self) -> dict:
-        """`probe.json` of the generated probe."""
-        return read_truth(self._folder)
-
     def trajectories(self, job: Job, seed: int) -> dict[str, Tensor]:
         """Scores of improved dense trajectories, learnt from the videos that networks are trained on."""
         subsets = self.main.subsets
@@ -165,15 +161,18 @@ class StreamsData:
         return found
 
     @functools.cached_property
-    def _folder(self):
+    def _folder(self) -> Path:
         return self.profile.probe.generate(cache_root() / "probes")
 
     def _tracks(self) -> None:
-        """Tracks of all videos, in all cores; the scores of each seed find them done."""
-        for videos in self.main.lists:
-            TrackCache(cache_root() / "idt", self.profile.idt).build(
-                [sample.path for sample in videos.samples], workers=len(os.sched_getaffinity(0))
-            )
+        """Tracks of all videos, in all cores; the scores of each seed find them done.
+
+        Raises RunError where a video has none because it cannot be read, before anything is trained.
+        """
+        paths = [sample.path for videos in self.main.lists for sample in videos.samples]
+        report = TrackCache(cache_root() / "idt", self.profile.idt).build(paths, workers=len(os.sched_getaffinity(0)))
+        if report.unreadable:
+            raise RunError(f"{len(report.unreadable)} videos give no tracks, the first: {report.unreadable[0]}")
 
     def _set(self, variant: Variant) -> TwoStreamData:
         size, short_side = key = side(variant, self.profile)
