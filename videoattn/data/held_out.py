@@ -5,7 +5,6 @@ together, on one side of the split.
 """
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,8 +27,8 @@ def held_out(
 
     Args:
         share: between 0 and 1.
-        recording: sample -> name of the recording within its class; None for the groups of UCF101 and, in all other
-            data sets, for each video by itself.
+        recording: sample -> name of the recording within its class; None takes the sample's own, and where it has none
+            the sample by itself.
 
     Returns:
         both parts, in the order of the list; both are lists of the subset "train".
@@ -43,8 +42,7 @@ def held_out(
         raise InputError(f"share={share}: must lie between 0 and 1, so that neither part is empty")
     if not videos.samples:
         raise InputError(f"data set {videos.data_set} has no training videos to hold out")
-    if recording is None:
-        recording = ucf101_group if videos.data_set == "ucf101" else _itself
+    recording = recording or _recording
     classes: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in videos.samples:
         classes[sample.label][recording(sample)].append(sample)
@@ -65,11 +63,5 @@ def held_out(
     return replace(videos, samples=fitted), replace(videos, samples=held, missing=0)
 
 
-def ucf101_group(sample: Sample) -> str:
-    """The gGG of v_<Class>_gGG_cCC.avi: clips of one recording; the whole name of a video that is named otherwise."""
-    found = re.search(r"_(g\d+)_c\d+\.[^.]+$", sample.name)
-    return found[1] if found else sample.name
-
-
-def _itself(sample: Sample) -> str:
-    return sample.name
+def _recording(sample: Sample) -> str:
+    return sample.recording or sample.name

@@ -1,14 +1,37 @@
-"""Data sets of videos, and one of images, on disk, by name."""
+"""Data sets of videos, and one of images, on disk, by name. Each has a file here, of its own name, which gives
 
+ABOUT                                            what it is and where it comes from, an `About`
+load(root, subset, *, split, allow_missing)      its `VideoList`
+"""
+
+import importlib
 from pathlib import Path
 
-from videoattn.data.datasets import cifar100, folder, ucf101
+from videoattn.data.datasets.about import About
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
-__all__ = ["NAMES", "Sample", "VideoList", "load"]
+__all__ = ["NAMES", "Sample", "VideoList", "about", "load"]
 
-NAMES = ("folder", "ucf101", cifar100.NAME)
+NAMES = (
+    "folder",
+    "ucf101",
+    "hmdb51",
+    "kinetics400",
+    "mini_kinetics",
+    "something_v1",
+    "something_v2",
+    "diving48",
+    "egtea",
+    "epic55",
+    "charades",
+    "cifar100",
+)
+
+
+def about(name: str) -> About:
+    """What a data set is; raises `InputError` for a name that none has."""
+    return _reader(name).ABOUT
 
 
 def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
@@ -18,15 +41,21 @@ def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_miss
     listed videos that are not there. Raises `InputError` for a name, subset or split that does not exist, and for files
     that are not as the data set has them.
     """
-    if name not in NAMES:
-        raise InputError(f"data set {name!r}: expected one of {', '.join(NAMES)}")
+    reader = _reader(name)
     if subset not in ("train", "test"):
         raise InputError(f'subset {subset!r}: expected "train" or "test"')
+    if isinstance(split, bool) or split not in reader.ABOUT.splits:
+        there = ", ".join(map(str, reader.ABOUT.splits))
+        raise InputError(
+            f"split {split!r}: data set {name} has {'splits' if len(there) > 1 else 'a single split,'} {there}"
+        )
     root = Path(root).expanduser()
     if not root.is_dir():
         raise InputError(f"data set {name}: there is no folder {root}")
-    if name == "ucf101":
-        return ucf101.load(root, subset, split=split, allow_missing=allow_missing)
-    if split != 1:
-        raise InputError(f"split {split!r}: data set {name} has a single split, 1")
-    return (cifar100 if name == cifar100.NAME else folder).load(root, subset)
+    return reader.load(root, subset, split=split, allow_missing=allow_missing)
+
+
+def _reader(name: str):
+    if name not in NAMES:
+        raise InputError(f"data set {name!r}: expected one of {', '.join(NAMES)}")
+    return importlib.import_module(f"videoattn.data.datasets.{name}")

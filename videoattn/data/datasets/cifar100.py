@@ -8,14 +8,23 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets import CIFAR100
 
+from videoattn.data.datasets.about import About
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME = "cifar100"
+ABOUT = About(
+    title="CIFAR-100",
+    kind="images",
+    page="https://www.cs.toronto.edu/~kriz/cifar.html",
+    access=f"download {CIFAR100.filename} from the page and unpack it",
+    layout=(f"{CIFAR100.base_folder}/train, test, meta",),
+    counts={1: (50000, 10000)},
+)
 
 
-def load(root: Path, subset: str) -> VideoList:
-    """The images of `subset` ("train" or "test"), named "train/00000" and so on, all in one file.
+def load(root: Path, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
+    """The images of `subset` ("train" or "test"), named "train/00000" and so on, all in one file; none can be missing.
 
     Raises `InputError` where the files are not the distributed ones.
     """

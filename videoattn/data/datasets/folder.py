@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from videoattn.data.datasets.about import About
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -9,11 +10,19 @@ SUFFIXES = frozenset(
     {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv", ".3gp"}
 )
 FOLDERS = {"train": ("train",), "test": ("test", "val", "validation")}  # the first that exists holds the subset
+ABOUT = About(
+    title="your own videos",
+    kind="video files",
+    page="",
+    access="sort your videos into folders, one for each class",
+    layout=("train/<class>/<video>", "test/<class>/<video> (or val/ or validation/)"),
+    counts={},
+)
 EXPECTED = "expected <root>/train/<class>/<video> and <root>/test/<class>/<video>"
 
 
-def load(root: Path, subset: str) -> VideoList:
-    """The videos of `subset` ("train" or "test"; `val` and `validation` pass for a test folder).
+def load(root: Path, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
+    """The videos of `subset` ("train" or "test"; `val` and `validation` pass for a test folder); none can be missing.
 
     Classes are the folders under `train`, sorted by name. Hidden files, files that are no videos by their suffix, and
     folders inside class folders are left out. Raises `InputError` where this is not the layout, where there are fewer
