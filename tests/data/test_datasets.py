@@ -93,12 +93,12 @@ def test_fingerprint_is_of_what_is_present(sorted_videos, tmp_path_factory):
 
 
 def test_load_refuses_names(tmp_path):
-    assert NAMES == ("folder", "ucf101", "cifar100")
-    with pytest.raises(InputError, match="'kinetics': expected one of folder, ucf101, cifar100"):
+    assert NAMES[:2] == ("folder", "ucf101")
+    with pytest.raises(InputError, match=r"'kinetics': expected one of folder, ucf101, .*, cifar100"):
         load("kinetics", tmp_path, "train")
     with pytest.raises(InputError, match='\'validation\': expected "train" or "test"'):
         load("folder", tmp_path, "validation")
     with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
         load("folder", tmp_path / "nowhere", "train")
-    with pytest.raises(InputError, match="split 2: data set folder has a single split"):
+    with pytest.raises(InputError, match="split 2: data set folder has a single split, 1"):
         load("folder", tmp_path, "train", split=2)

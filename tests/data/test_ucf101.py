@@ -70,10 +70,26 @@ def test_ucf101_missing_videos(ucf):
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
-        ("trainlist01.txt", "g08_c01.avi 3", "g08_c01.avi three", r"trainlist01.txt:5: label 'three' .* expected 3"),
-        ("trainlist01.txt", "g08_c01.avi 3", "g08_c01.avi 5", r"trainlist01.txt:5: label '5' .* expected 3"),
+        (
+            "trainlist01.txt",
+            "g08_c01.avi 3",
+            "g08_c01.avi three",
+            r"trainlist01.txt:5: label 'three': .* from 1 to 4",
+        ),
+        (
+            "trainlist01.txt",
+            "g08_c01.avi 3",
+            "g08_c01.avi 5",
+            r"trainlist01.txt:5: label '5': .* from 1 to 4",
+        ),
+        ("trainlist01.txt", "g08_c01.avi 3", "g08_c01.avi 2", r"trainlist01.txt:5: label '2': expected 3, as in class"),
         ("trainlist01.txt", "g08_c01.avi 3", "g08_c01.avi 3 3", r"trainlist01.txt:5: .*expected '<Class>/<file>.avi'"),
-        ("trainlist01.txt", "Punch/v_Punch_g08", "v_Punch_g08", r"trainlist01.txt:5: 'v_Punch_g08_c01.avi 3'"),
+        (
+            "trainlist01.txt",
+            "Punch/v_Punch_g08",
+            "v_Punch_g08",
+            r"trainlist01.txt:5: 'v_Punch_g08_c01.avi': .* path",
+        ),
         (
             "trainlist01.txt",
             "Punch/v_Punch_g08",
@@ -95,7 +111,7 @@ def test_ucf101_missing_videos(ucf):
         ("classInd.txt", "3 Punch", "5 Punch", r"classInd.txt:3: '5 Punch': expected '3 <Class>'"),
         ("classInd.txt", "3 Punch", "Punch", r"classInd.txt:3: 'Punch'"),
         ("classInd.txt", "3 Punch", "3 Archery", r"classInd.txt:3: class 'Archery' stands there twice"),
-        ("classInd.txt", "4 YoYo", "", r"'YoYo/v_YoYo_g08_c01.avi': its folder is not among the 3 classes"),
+        ("classInd.txt", "4 YoYo", "", r"trainlist01.txt:7: 'YoYo/.*among the 3 classes of"),
     ],
 )
 def test_ucf101_refuses_lists(ucf, file, old, new, says):
@@ -123,7 +139,7 @@ def test_ucf101_refuses_another_layout(ucf):
 
 @pytest.mark.parametrize("split", [0, 4, "1", True])
 def test_ucf101_refuses_a_split(ucf, split):
-    with pytest.raises(InputError, match="UCF101 has 1, 2, 3"):
+    with pytest.raises(InputError, match="data set ucf101 has splits 1, 2, 3"):
         load("ucf101", ucf, "train", split=split)
 
 
@@ -137,10 +153,27 @@ def test_ucf101_counts(tmp_path, monkeypatch):
     put(tmp_path / "UCF-101", *(f"{name}/{file}.avi" for name in names for file in "ab"))
     with pytest.raises(InputError, match=r"trainlist01.txt lists 101 videos, the official list 9537"):
         load("ucf101", tmp_path, "test")
-    assert ucf101.COUNTS[1]["test"] == 3783
-    assert [sum(counts.values()) for counts in ucf101.COUNTS.values()] == [13320] * 3
-    monkeypatch.setitem(ucf101.COUNTS, 1, {"train": 101, "test": 101})
+    assert ucf101.ABOUT.counts[1][1] == 3783
+    assert [sum(counts) for counts in ucf101.ABOUT.counts.values()] == [13320] * 3
+    monkeypatch.setitem(ucf101.ABOUT.counts, 1, (101, 101))
     assert len(load("ucf101", tmp_path, "test").samples) == 101
+
+
+@pytest.mark.parametrize(
+    ("name", "recording"),
+    [
+        ("Punch/v_Punch_g01_c02.avi", "g01"),
+        ("A_g07_c01/v_A_g12_c10.avi", "g12"),
+        ("Punch/mine.avi", "Punch/mine.avi"),
+    ],
+)
+def test_ucf101_recordings(ucf, name, recording):
+    lists = ucf / "ucfTrainTestlist"
+    (lists / "classInd.txt").write_text("1 A_g07_c01\n2 Punch\n")
+    (lists / "trainlist01.txt").write_text(f"{name}\n")
+    (lists / "testlist01.txt").write_text("Punch/v_Punch_g03_c01.avi\n")
+    put(ucf / "UCF-101", name)
+    assert [sample.recording for sample in load("ucf101", ucf, "train").samples] == [recording]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the 30 real UCF101 videos are not at {REAL}")
