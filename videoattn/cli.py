@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) -> Parameters:
     """The parameters of arguments such as `PAPER=cma`; of a name alone, `environment` holds the value.
 
-    A relative DATA is looked for in the current folder, then in the one that CALLED_FROM of `environment` names.
+    A relative DATA or INIT is looked for in the current folder, then in the one that CALLED_FROM names there.
 
     Raises:
         InputError: a name or a value is wrong; the message lists the good ones.
@@ -50,9 +50,10 @@ def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) ->
             raise InputError(f"{name} has no value: give {name}=...")
         values[name] = value if given else environment[name]
     paper = check_paper(values.pop("PAPER", None))
-    data = values.get("DATA")
-    if data and not os.path.exists(data) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), data)):
-        values["DATA"] = os.path.join(environment["CALLED_FROM"], data)
+    for name in ("DATA", "INIT"):
+        path = values.get(name)
+        if path and not os.path.exists(path) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), path)):
+            values[name] = os.path.join(environment["CALLED_FROM"], path)
     return check(paper, values, data_sets(paper))
 
 

@@ -13,9 +13,9 @@ from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.reporting.record import Record, publish, records
 from videoattn.reporting.tables import accuracy, data_name, protocol, reference
+from videoattn.training.by_parameters import study_of
 from videoattn.training.checkpoint import write_atomically
 from videoattn.training.parameters import check
-from videoattn.training.study import study_of
 
 
 def is_stale(record: Record) -> bool:

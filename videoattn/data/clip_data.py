@@ -41,7 +41,7 @@ class ClipData:
             check_ten_crops(self.lists[1].classes)  # before anything is looked through
         self._infos: list[list[VideoInfo]] | None = None
         self._extra = extra
-        self._made: dict[tuple[str, int], Clips] = {}
+        self._made: dict[tuple, Clips] = {}
         if max_unreadable is not None:
             self._look_through(max_unreadable)
 
@@ -76,7 +76,7 @@ class ClipData:
     def _clips(self, subset: str, use: str) -> Clips:
         """Of all uses that decode at one size, one reads a frame for all."""
         own = self.settings[use]
-        key = subset, own.short_side
+        key = subset, own.short_side, own.aspect
         if key not in self._made:
             which = ("train", "test").index(subset)
             self._made[key] = Clips(

@@ -83,11 +83,12 @@ class Clips(Dataset):
         other = copy.copy(self)
         other.seed = self.seed if seed is None else seed
         other.settings = settings or self.settings
-        if other.settings.short_side != self.settings.short_side:
-            raise InputError(
-                f"short_side is {other.settings.short_side}; frames that are decoded at {self.settings.short_side} "
-                "cannot be shared with it"
-            )
+        for name in ("short_side", "aspect"):
+            if getattr(other.settings, name) != getattr(self.settings, name):
+                raise InputError(
+                    f"{name} is {getattr(other.settings, name)}; frames that are decoded at "
+                    f"{getattr(self.settings, name)} cannot be shared with it"
+                )
         other._check()
         return other
 
@@ -170,7 +171,8 @@ class Clips(Dataset):
     def _size(self, index: int) -> tuple[int, int]:
         """H and W of the frames as they are decoded."""
         info = self._info(index)
-        return short_side(info.height, info.width, self.settings.short_side)
+        side, aspect = self.settings.short_side, self.settings.aspect
+        return (side, 2 * round(side * aspect / 2)) if aspect else short_side(info.height, info.width, side)
 
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         """(n, 3, H, W) uint8."""

@@ -17,7 +17,7 @@ class Profile:
     """One size of the study.
 
     Args:
-        jobs: names from `VARIANTS`.
+        jobs: names from `VARIANTS`. seeds: of each.
         backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
@@ -182,6 +182,7 @@ PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
 VIDEO_VIEW = SnippetSettings(segments=3, test_segments=5, size=112, test_crops=1)
 VIDEOS = {
     "check": {
+        "jobs": CENTRAL,
         "snippets": replace(VIDEO_VIEW, segments=1, test_segments=1, size=56),
         "short_side": 64,
         "stages": PAPER.stages,
@@ -194,6 +195,7 @@ VIDEOS = {
         "stages": PAPER.stages,
     },
     "gpu": {
+        "jobs": CENTRAL,
         "snippets": PAPER.snippets,
         "short_side": PAPER.short_side,
         "rgb_recipe": GPU.recipe,
@@ -202,5 +204,5 @@ VIDEOS = {
         "test_batch": PAPER.test_batch,
         "workers": 8,
     },
-    "paper": {},
+    "paper": {"jobs": CENTRAL},
 }
