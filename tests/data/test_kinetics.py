@@ -92,24 +92,15 @@ def test_labels_come_from_lists_alone(tmp_path):
 
 def test_the_first_of_several_files(tmp_path):
     root = kinetics(tmp_path / "k400", file="val/{id}.mp4")
-    stem = "--dVV4_CSvw_000033_000043"
+    better = [f"{folder}/--dVV4_CSvw_000033_000043.mp4" for folder in ("videos/val", "val/zumba", "val/bowling", "val")]
+    better.append("replacement/replacement_for_corrupted_k400/--dVV4_CSvw_000030_000040.mp4")
+    better.append("replacement/replacement_for_corrupted_k400/669C6dRoCc8.mp4")
     names = []
-    for better in (
-        "videos/val/{}.mp4",
-        "val/zumba/{}.mp4",
-        "val/bowling/{}.mp4",
-        "val/{}.mp4",
-        "replacement/replacement_for_corrupted_k400/{}.mp4",
-    ):
-        put(root, better.format(stem))
-        names.append(load("kinetics400", root, "test").samples[1].name)
-    assert names == [
-        "videos/val/--dVV4_CSvw_000033_000043.mp4",
-        "val/zumba/--dVV4_CSvw_000033_000043.mp4",
-        "val/bowling/--dVV4_CSvw_000033_000043.mp4",
-        "val/--dVV4_CSvw_000033_000043.mp4",
-        "replacement/replacement_for_corrupted_k400/--dVV4_CSvw_000033_000043.mp4",
-    ]
+    for name in better:
+        put(root, name)
+        names.append([sample.name for sample in load("kinetics400", root, "test").samples])
+    assert [first for _, first, _, _ in names] == [*better[:5], better[4]]
+    assert [second for _, _, second, _ in names] == [*["val/669C6dRoCc8.mp4"] * 5, better[5]]
 
 
 @pytest.mark.parametrize("file", [f"{{part}}/{STEM}.mp4", f"{{part}}/{{label}}/{STEM}.mp4"])

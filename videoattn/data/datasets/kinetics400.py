@@ -10,7 +10,7 @@ Folders are listed once, and no file is asked for, as there are 246,000 of them,
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +26,13 @@ FOLDERS = {
     subset: tuple(pattern.format(name) for pattern in ("{}", "videos_{}", "videos/{}"))
     for subset, name in (("train", "train"), ("test", "val"))
 }
-REPLACED = "replacement/replacement_for_corrupted_k400"  # whole files in place of broken ones, from the same page
+REPLACED = "replacement/replacement_for_corrupted_k400"  # files in place of broken ones, from the same page
 SUFFIXES = (".mp4", ".mkv", ".webm")
 ABOUT = About(
     title="Kinetics-400",
     kind="video files",
     page="https://github.com/cvdfoundation/kinetics-dataset",
-    access="run k400_downloader.sh and k400_extractor.sh from the page, and put train.csv and val.csv from its address "
-    "for annotations beside the videos",
+    access="run k400_downloader.sh and k400_extractor.sh from the page; the root is the folder k400 that they make",
     layout=(
         "train.csv, val.csv (or validate.csv, kinetics_train.csv, ...; or in annotations/)",
         "train/<id>_<start>_<end>.mp4, val/... (or <id>.mp4; or videos_train/, videos_val/; or in folders of classes)",
@@ -101,21 +100,29 @@ def video_list(
     folders = [folder for folder in FOLDERS[subset] if (root / folder).is_dir()]
     if not folders:
         raise InputError(f"{root} holds no {subset} videos: expected a folder {' or '.join(FOLDERS[subset])}")
-    found: dict[str, str] = {}
-    for folder in (REPLACED, *folders):
-        for name in _videos(root, folder):
-            found.setdefault(name.rpartition("/")[2].rpartition(".")[0], name)
+    replaced = {re.sub(r"_\d{6}_\d{6}$", "", stem): name for stem, name in _videos(root, (REPLACED,)).items()}
+    found = _videos(root, folders)
     samples, there = [], set()
     for video, clip in lists[subset].items():
-        name = found.get(clip.stem) or found.get(video) or f"{folders[0]}/{clip.stem}{SUFFIXES[0]}"
+        there_as = replaced.get(video) or found.get(clip.stem) or found.get(video)
+        name = there_as or f"{folders[0]}/{clip.stem}{SUFFIXES[0]}"
         samples.append(Sample(name, root / name, labels[clip.label], recording=video))
-        if clip.stem in found or video in found:
+        if there_as:
             there.add(samples[-1].path)
     videos = VideoList(data_set, subset, classes, tuple(samples))
     return present(videos, root=root, allow_missing=allow_missing, there=there)
 
 
-def _videos(root: Path, folder: str, *, depth: int = 2) -> Iterator[str]:
+def _videos(root: Path, folders: Iterable[str]) -> dict[str, str]:
+    """Name without suffix -> path relative to the root, of all videos in folders; the first of several of one name."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for name in _listed(root, folder):
+            found.setdefault(name.rpartition("/")[2].rpartition(".")[0], name)
+    return found
+
+
+def _listed(root: Path, folder: str, *, depth: int = 2) -> Iterator[str]:
     """Paths, relative to the root, of the videos in a folder and then of those in its folders, by name."""
     if not (root / folder).is_dir():
         return
@@ -127,4 +134,4 @@ def _videos(root: Path, folder: str, *, depth: int = 2) -> Iterator[str]:
     if depth > 1:
         for entry in listed:
             if not entry.name.lower().endswith(SUFFIXES) and entry.is_dir():
-                yield from _videos(root, f"{folder}/{entry.name}", depth=depth - 1)
+                yield from _listed(root, f"{folder}/{entry.name}", depth=depth - 1)
