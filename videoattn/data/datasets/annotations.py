@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,17 +92,28 @@ def check_disjoint(split: object, train: Iterable[str], test: Iterable[str]) -> 
         raise InputError(f"split {split} lists {len(both)} videos for training and for testing: {', '.join(both[:3])}")
 
 
-def present(videos: VideoList, *, root: Path, allow_missing: bool) -> VideoList:
+def first_of(root: Path, names: Sequence[str], *, what: str) -> str:
+    """The first of several relative paths that exists under `root`. Raises `InputError` where none does."""
+    for name in names:
+        if (root / name).exists():
+            return name
+    raise InputError(f"{root} holds no {what}: expected {' or '.join(names)}")
+
+
+def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Container[Path] | None = None) -> VideoList:
     """The list without the samples whose files or folders are not there.
+
+    there: the paths that exist, where folders have been listed already; None asks the file system for each.
 
     Raises `InputError` where some are missing and `allow_missing` does not leave these out, where all are, and where
     none is listed.
     """
     if not videos.samples:
         raise InputError(f"data set {videos.data_set} lists no {videos.subset} videos under {root}")
-    there = {path: path.exists() for path in {sample.path for sample in videos.samples}}
-    kept = tuple(sample for sample in videos.samples if there[sample.path])
-    missing = [sample.name for sample in videos.samples if not there[sample.path]]
+    if there is None:
+        there = {path for path in {sample.path for sample in videos.samples} if path.exists()}
+    kept = tuple(sample for sample in videos.samples if sample.path in there)
+    missing = [sample.name for sample in videos.samples if sample.path not in there]
     if missing and not (allow_missing and kept):
         raise InputError(
             f"{len(missing)} of {len(videos.samples)} listed {videos.subset} videos are missing under {root}: "
