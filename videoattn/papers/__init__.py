@@ -1,8 +1,8 @@
 """The papers: one folder each, which holds a `recipe.py`. Only light imports, so that a wrong name is refused at once.
 
-A paper's `__init__.py` names its data sets besides the probe, and imports nothing:
+A paper's `__init__.py` names the data sets that its notebook takes besides the probe, and imports nothing heavy:
 
-    DATA_SETS = ("folder", "ucf101")
+    DATA_SETS = VIDEOS
 
 A study of a paper besides its first is a folder in the paper's, which holds a `recipe.py`, too.
 """

@@ -63,13 +63,15 @@ def study(parameters: Parameters) -> Study:
 
 
 def use(what: str, variant: Variant, profile: Profile) -> str:
-    """A name for what a variant takes from a video: "train", "test" or "K=10", frames, and their side."""
+    """A name for what a variant takes from a video: "train", "test" or "K=10", frames, their side and sampling."""
     clips = taken(what, variant, profile)
-    return f"{what} {clips.frames} {clips.size}"
+    return f"{what} {clips.frames} {clips.size} {clips.sampling}"
 
 
 def taken(what: str, variant: Variant, profile: Profile) -> ClipSettings:
     """What a variant takes from a video for one use."""
+    if variant.shift and profile.dense:
+        return profile.dense
     size, short_side = SIDES.get(variant.backbone, (profile.clips.size, profile.clips.short_side))
     counts = {TRAIN: variant.frames or profile.clips.frames, TEST: profile.test_frames}
     counts |= {frames_name(frames): frames for frames in profile.tested}
