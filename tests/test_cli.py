@@ -220,7 +220,7 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "name",
-    ["videoattn.data.survey:main_data", "videoattn.published:main_runs", "videoattn.reporting.tables:summary"]
+    ["videoattn.data.survey:main_data", "videoattn.published:main_runs", "videoattn.published:summary"]
     + [f"videoattn.papers.{paper}.{rest}" for paper in PAPERS for rest in ("study:study", "audit:rows", "bench:rows")],
 )
 def test_every_command_has_its_work(name):

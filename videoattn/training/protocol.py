@@ -72,6 +72,11 @@ class Start:
 FROM_SCRATCH = Start(SCRATCH)
 
 
+def started_from(plan: Mapping[str, Any]) -> str:
+    """The name of what a record's networks started from, by its plan."""
+    return plan.get("init", {}).get("name") or (IMAGENET if plan["pretrained"] else SCRATCH)
+
+
 def start_of(parameters: Parameters, protocols: Sequence[Protocol], part: str = "") -> Start:
     """What the parameters say, or, in the profile `paper`, what the first protocol of the data set asks for.
 
