@@ -74,6 +74,20 @@ class VideoList:
     heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
     multilabel: bool = False
 
+    def first_label(self, index: int) -> int:
+        """A class of a video: its label, that of its first head, or the first of several; 0 where it has none."""
+        sample = self.samples[index]
+        return next(iter(sample.labels), 0) if sample.label is None else sample.label
+
+    def named(self, index: int) -> str:
+        """The names of a video's classes, for a title."""
+        sample = self.samples[index]
+        if self.heads:
+            pairs = zip(self.heads, sample.labels, strict=True)
+            return ", ".join(classes[label] for (_, classes), label in pairs)
+        labels = sample.labels if sample.label is None else (sample.label,)
+        return ", ".join(self.classes[label] for label in labels) or "no class"
+
     def fingerprint(self) -> str:
         """16 hex digits for what is present: the classes, and of each sample its name, size, labels and part. It
         depends neither on the order of the samples nor on where the data set lies."""

@@ -1,4 +1,4 @@
-"""A run on a real data set beside the paper's tables, where its protocol is the paper's, and why not, where it is not."""
+"""A run on a real data set beside the paper's tables, where its protocol is the paper's, or why not."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
