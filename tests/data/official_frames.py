@@ -18,7 +18,9 @@ FRAMES = 12  # images of a whole video
 LABELS = {  # of Something-Something: label -> template
     "Pushing something from left to right": "Pushing [something] from left to right",
     "Pushing something from right to left": "Pushing [something] from right to left",
-    "Something falling like a feather, slowly": "[Something] falling like a feather, slowly",
+    "Putting something, something and something on the table": (
+        "Putting [something], [something] and [something] on the table"
+    ),
 }
 V1 = {
     "train": ((74225, 2), (1157, 0), (9, 1), (116154, 0), (198186, 1), (3, 2)),
@@ -70,14 +72,21 @@ def image_names(folder: Path, pattern: str, count: int) -> None:
     put(folder, *(pattern % number for number in range(1, count + 1)))
 
 
+def edit(file: Path, old: str, new: str) -> None:
+    """Put `new` in place of the first `old`."""
+    text = file.read_bytes().decode()
+    assert old in text, (old, text)
+    file.write_bytes(text.replace(old, new, 1).encode())
+
+
 def something_v1(root: Path, *, images: Images = image_names) -> Path:
     """Labels one a line, unsorted, one of them with a comma; lists of `id;label`, of the test videos ids alone."""
     labels = sorted(LABELS)
-    files = {"labels": [labels[i] for i in (2, 0, 1)], "test": [str(name) for name in UNLABELLED]}
+    files = {"labels": [labels[i] for i in (2, 1, 0)], "test": [str(name) for name in UNLABELLED]}
     for part, videos in V1.items():
         files[part] = [f"{name};{labels[label]}" for name, label in videos]
         for name, _ in videos:
-            images(root / "20bn-something-something-v1" / str(name), "%05d.jpg", FRAMES)
+            _filled(images, root / "20bn-something-something-v1" / str(name), "%05d.jpg", FRAMES)
     for part, lines in files.items():
         (root / f"something-something-v1-{part}.csv").write_text("".join(f"{line}\n" for line in lines))
     return root
@@ -96,7 +105,7 @@ def something_v2(root: Path, *, video: Video = video_name, file: str = "labels/{
             for name, label in videos
         ]
         for name, _ in videos:
-            video(root / "20bn-something-something-v2" / f"{name}.webm")
+            _made(video, root / "20bn-something-something-v2" / f"{name}.webm")
     for part, content in files.items():
         path = root / file.format(part)
         path.parent.mkdir(exist_ok=True)
@@ -109,7 +118,7 @@ def diving48(root: Path, *, video: Video = video_name) -> Path:
     for part, videos in DIVING48.items():
         items = [{"vid_name": n, "label": label, "start_frame": 0, "end_frame": FRAMES} for n, label in videos]
         for name, _ in videos:
-            video(root / "rgb" / f"{name}.mp4")
+            _made(video, root / "rgb" / f"{name}.mp4")
         (root / f"Diving48_V2_{part}.json").write_text(json.dumps(items))
     (root / "Diving48_vocab.json").write_text(json.dumps(DIVES))
     return root
@@ -127,7 +136,7 @@ def epic55(root: Path, *, images: Images = image_names, folder: str = "{cook}/{v
     )
     rows, number = [], 0
     for name in EPIC_VIDEOS:
-        images(root / folder.format(cook=name[:3], video=name), "frame_%010d.jpg", EPIC_FRAMES)
+        _filled(images, root / folder.format(cook=name[:3], video=name), "frame_%010d.jpg", EPIC_FRAMES)
         for verb, (start, stop) in enumerate(((1, 16), (11, 30), (31, 48))):
             nouns = [verb + 1] if verb else [1, 3]
             names = [KITCHEN["noun"][noun] for noun in nouns]
@@ -154,12 +163,22 @@ def charades(root: Path, *, video: Video = video_name, images: Images | None = N
         _write(root / folder / f"Charades_v1_{part}.csv", header, rows)
         for name in videos:
             if images is None:
-                video(root / "Charades_v1" / f"{name}.mp4")
+                _made(video, root / "Charades_v1" / f"{name}.mp4")
             else:
-                images(root / "Charades_v1_rgb" / name, f"{name}-%06d.jpg", FRAMES)
+                _filled(images, root / "Charades_v1_rgb" / name, f"{name}-%06d.jpg", FRAMES)
     lines = [f"c{number:03d} {name}\n" for number, name in enumerate(ACTIONS)]
     (root / folder / "Charades_v1_classes.txt").write_text("".join(lines))
     return root
+
+
+def _made(video: Video, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    video(path)
+
+
+def _filled(images: Images, folder: Path, pattern: str, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    images(folder, pattern, count)
 
 
 def _write(path: Path, header: str, rows: Iterable[tuple]) -> None:
