@@ -91,7 +91,8 @@ class VideoList:
     def fingerprint(self) -> str:
         """16 hex digits for what is present: the classes, and of each sample its name, size, labels and part. It
         depends neither on the order of the samples nor on where the data set lies."""
-        files = sorted((sample.name, _size(sample.path), *_told(sample)) for sample in self.samples)
+        sizes = {path: _size(path) for path in {sample.path for sample in self.samples}}  # once for all parts of one
+        files = sorted((sample.name, sizes[sample.path], *_told(sample)) for sample in self.samples)
         names = [self.classes, *([self.heads] if self.heads else [])]
         return hashlib.sha256(json.dumps([*names, files]).encode()).hexdigest()[:16]
 
