@@ -14,7 +14,9 @@ from videoattn.reporting.tables import NOT_RUN, data_name, percent
 from videoattn.training.protocol import Cells, Protocol, started_from
 from videoattn.training.recipe import values
 
-OTHER = ("jobs", "seeds", "probe", "workers", "lanes", "max_unreadable")  # what a protocol leaves open
+# What a protocol leaves open, and what a plan holds besides the profile.
+OTHER = {"jobs", "seeds", "probe", "workers", "lanes", "max_unreadable", "variants", "attentions"}
+OTHER |= {"data", "pretrained", "init"}
 SHOWN = 5  # differences that a message names
 
 
@@ -37,8 +39,8 @@ def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping
     start = started_from(record.recipe)
     found += [] if start == protocol.start else [f"its networks start from {start}, not from {protocol.start}"]
     plan = json.loads(json.dumps(values(profile)))
-    kept = {name: value for name, value in plan.items() if name not in OTHER}
-    different = [line for name, value in kept.items() for line in _differ(name, record.recipe.get(name), value)]
+    names = sorted((plan.keys() | record.recipe.keys()) - OTHER)
+    different = [line for name in names for line in _differ(name, record.recipe.get(name), plan.get(name))]
     found += different[:SHOWN] + ([f"and {len(different) - SHOWN} more values"] if len(different) > SHOWN else [])
     official, own = counts.get(split_of(record)), (record.data["train"], record.data["test"])
     if official and own != official:

@@ -14,17 +14,18 @@ from videoattn.progress import Progress
 from videoattn.reporting.record import Record, read
 from videoattn.training import by_parameters, checkpoint
 from videoattn.training.estimate import estimate
-from videoattn.training.initial_weights import describe, load_weights, read_weights
+from videoattn.training.initial_weights import describe, load_weights
 from videoattn.training.jobs import Data, Job, Row
 from videoattn.training.lanes import in_lanes
 from videoattn.training.log import add_to_log
 from videoattn.training.objective import ONE_CLASS, Objective
 from videoattn.training.parameters import PROBE, Parameters
-from videoattn.training.protocol import FROM_SCRATCH, Start
+from videoattn.training.protocol import FILE, FROM_SCRATCH, Start
 from videoattn.training.recipe import digest
 from videoattn.training.rows import row_metrics
 from videoattn.training.run_files import RunFiles, initial_file
 from videoattn.training.run_job import run_job
+from videoattn.training.weight_files import read_weights
 
 
 @dataclass
@@ -175,7 +176,11 @@ class Study:
         if self.start.path is None or not job.initial:
             return network, ""
         path = initial_file(self.start.path, job.initial, seed)
-        return network, describe(load_weights(network, read_weights(path)))
+        head = self.start.name in (
+            FILE,
+            self.parameters.dataset,
+        )  # the last layer of another data set is for other classes
+        return network, describe(load_weights(network, read_weights(path), head=head))
 
     def _order(self, name: str) -> int:
         return [job.name for job in self.jobs].index(name)
