@@ -54,7 +54,12 @@ PARAMETERS = (
         choices=("auto", "true", "false"),
     ),
     Parameter("INIT", "", "start from the networks of a run (its folder) or from a checkpoint (a file)"),
-    Parameter("STEPS", 0, "rehearse: end each training after so many steps; 0: never", bounds=(0, 1000)),
+    Parameter(
+        "STEPS",
+        0,
+        "rehearse: end each training after so many steps, each test after as many videos; 0: never",
+        bounds=(0, 1000),
+    ),
     Parameter("ALLOW_MISSING", False, "go on without listed videos that are missing"),
     Parameter("RUNS", "", "the folder of the records; empty: runs/ of the checkout"),
 )

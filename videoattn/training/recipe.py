@@ -102,7 +102,11 @@ def values(item: object) -> object:
 
 def as_json(value: object) -> str:
     """Canonical JSON of dataclasses, mappings and sequences: the same values give the same text."""
-    return json.dumps(values(value), sort_keys=True, indent=1)
+
+    def refuse(item: object) -> object:
+        raise TypeError(f"{item!r} has no JSON form")
+
+    return json.dumps(values(value), default=refuse, sort_keys=True, indent=1)
 
 
 def digest(value: object) -> str:

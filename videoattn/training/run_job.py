@@ -84,6 +84,5 @@ def _tested(
 
 
 def _most(study: "Study", videos: int) -> int:
-    """How many of so many test videos are taken: in a rehearsal as many batches as steps."""
-    steps = study.parameters.steps
-    return min(videos, steps * study.test_batch) if steps else videos
+    """How many of so many test videos are taken: in a rehearsal as many as steps."""
+    return min(videos, study.parameters.steps or videos)

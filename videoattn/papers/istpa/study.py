@@ -63,9 +63,9 @@ def study(parameters: Parameters) -> Study:
 
 
 def use(what: str, variant: Variant, profile: Profile) -> str:
-    """A name for what a variant takes from a video: "train", "test" or "K=10", frames, their side and sampling."""
+    """A name for what a variant takes from a video: "train", "test" or "K=10", frames, their side, and "dense" runs."""
     clips = taken(what, variant, profile)
-    return f"{what} {clips.frames} {clips.size} {clips.sampling}"
+    return f"{what} {clips.frames} {clips.size}" + (" dense" if clips.sampling == "dense" else "")
 
 
 def taken(what: str, variant: Variant, profile: Profile) -> ClipSettings:
