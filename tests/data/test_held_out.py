@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videoattn.data.held_out import held_out, ucf101_group
+from videoattn.data.datasets import ucf101
+from videoattn.data.held_out import held_out
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 
-def listed(counts, *, data_set="folder", subset="train", name="{c}/{i}.mp4"):
+def listed(counts, *, data_set="folder", subset="train", name="{c}/{i}.mp4", recording=""):
     """Of class c as many videos as `counts` says."""
     samples = [
-        Sample(name=name.format(c=c, i=i), path=Path(f"/nowhere/{c}/{i}"), label=c)
+        Sample(name=name.format(c=c, i=i), path=Path(f"/nowhere/{c}/{i}"), label=c, recording=recording)
         for c, count in enumerate(counts)
         for i in range(count)
     ]
@@ -87,19 +88,19 @@ def test_one_video_more_changes_little():
 def test_recordings_of_ucf101_stay_together():
     videos = listed([0, 0], data_set="ucf101")
     samples = [
-        Sample(name=f"UCF-101/{c}/v_{c}_g{g:02d}_c{i:02d}.avi", path=Path("/nowhere"), label=label)
+        Sample(f"UCF-101/{c}/v_{c}_g{g:02d}_c{i:02d}.avi", Path("/nowhere"), label, recording=f"g{g:02d}")
         for label, c in enumerate("AB")
         for g in range(8, 20)
         for i in range(1, 4 + g % 4)
     ]
     random.Random(0).shuffle(samples)
     fitted, held = held_out(replace(videos, samples=tuple(samples)), share=0.25)
-    groups = [{(sample.label, ucf101_group(sample)) for sample in part.samples} for part in (fitted, held)]
+    groups = [{(sample.label, sample.recording) for sample in part.samples} for part in (fitted, held)]
     assert not groups[0] & groups[1]
     assert len(groups[0] | groups[1]) == 24
     assert all(abs(count - 0.25 * 54) <= 3 for count in counted(held))  # half of the largest recording
     split = held_out(replace(videos, samples=tuple(samples)), share=0.25, recording=lambda sample: sample.name)
-    assert {ucf101_group(sample) for sample in split[0].samples} & {ucf101_group(s) for s in split[1].samples}
+    assert {sample.recording for sample in split[0].samples} & {s.recording for s in split[1].samples}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_recordings_of_ucf101_stay_together():
     ],
 )
 def test_groups_of_ucf101(name, group):
-    assert ucf101_group(Sample(name=name, path=Path(name), label=0)) == group
+    assert ucf101._group(name) == group
 
 
 def test_test_videos_cannot_be_held_out():
@@ -131,7 +132,7 @@ def test_shares_that_leave_a_part_empty_are_refused(share):
         (listed([4, 1]), "class class1: one recording of 1 training videos; two recordings at least are needed"),
         (listed([0, 0]), "data set folder has no training videos to hold out"),
         (
-            listed([3], data_set="ucf101", name="v_{c}_g01_c0{i}.avi"),
+            listed([3], data_set="ucf101", name="v_{c}_g01_c0{i}.avi", recording="g01"),
             "class class0: one recording of 3 training videos",
         ),
     ],
