@@ -62,8 +62,8 @@ class Snippets(Dataset):
 
     Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random; `data[i]` in testing. An
     item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its target (`targets.target`). Testing
-    puts an axis of crops in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1]. Flips treat left
-    and right in the classes' names as `Clips` does.
+    puts an axis of crops in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1]. Flips treat
+    left and right in the classes' names as `Clips` does.
 
     Args:
         memory: bytes of decoded frames and fields that all views together keep, so that small sets are read once.
