@@ -32,7 +32,7 @@ def found(root):
 
 
 def test_every_video_is_decoded(root, found):
-    assert [path.relative_to(root).as_posix() for path in found.readable] == [
+    assert [source.path.relative_to(root).as_posix() for source in found.readable] == [
         "train/a/1.mp4",
         "train/a/again.mp4",
         "train/b/2.avi",
@@ -40,7 +40,7 @@ def test_every_video_is_decoded(root, found):
     ]
     assert [info.decoder for info in found.readable.values()] == ["decord", "decord", "pyav", "decord"]
     assert [info.frames for info in found.readable.values()] == [25, 50, 25, 25]
-    reasons = {path.name: reason for path, reason in found.unreadable.items()}
+    reasons = {source.path.name: reason for source, reason in found.unreadable.items()}
     assert reasons.keys() == {"text.mp4", "empty.mp4"}
     assert reasons["empty.mp4"] == "an empty file"
     assert "Invalid data" in reasons["text.mp4"]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from videoattn.data.augment import check_ten_crops
 from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.clips import Clips
 from videoattn.data.decode import UnreadableVideo, VideoInfo
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
 from videoattn.data.survey import survey
+from videoattn.data.targets import check_ten_crops
 
 
 class ClipData:
@@ -38,7 +38,7 @@ class ClipData:
         self.unreadable: list[str] = []
         self.lists = videos()
         if any(own.test_crops == 10 for own in self.settings.values()):
-            check_ten_crops(self.lists[1].classes)  # before anything is looked through
+            check_ten_crops(self.lists[1])  # before anything is looked through
         self._infos: list[list[VideoInfo]] | None = None
         self._extra = extra
         self._made: dict[tuple, Clips] = {}
@@ -63,15 +63,14 @@ class ClipData:
             workers=len(os.sched_getaffinity(0)),
             show=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )
-        failures = [UnreadableVideo(path, reason) for path, reason in found.unreadable.items()]
+        failures = [UnreadableVideo(source, reason) for source, reason in found.unreadable.items()]
         kept = []
         for videos in self.lists:
-            own = {sample.path for sample in videos.samples}
-            left, lines = readable(videos, [f for f in failures if f.path in own], max_unreadable)
+            left, lines = readable(videos, failures, max_unreadable)
             kept.append(left)
             self.unreadable += lines
         self.lists = tuple(kept)
-        self._infos = [[found.readable[sample.path] for sample in videos.samples] for videos in self.lists]
+        self._infos = [[found.readable[sample.source] for sample in videos.samples] for videos in self.lists]
 
     def _clips(self, subset: str, use: str) -> Clips:
         """Of all uses that decode at one size, one reads a frame for all."""

@@ -18,6 +18,7 @@ from videoattn.data.flow_archive import ENCODINGS, count_fields, is_complete, re
 from videoattn.data.gray_frames import gray_frames, start_decoder, worker_decoder
 from videoattn.data.optical_flow import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
 from videoattn.data.parallel import each
+from videoattn.data.videos import Source, source_of
 from videoattn.errors import InputError, RunError
 from videoattn.progress import track
 
@@ -63,7 +64,8 @@ class FlowSettings:
 class FlowReport:
     """What a build did: numbers of videos, and those without flow, each with its reason.
 
-    A copy of another video counts as cached. computed + cached + len(unreadable) is the number of different paths.
+    A copy of another video counts as cached. computed + cached + len(unreadable) is the number of different videos
+    and parts.
     """
 
     computed: int
@@ -72,10 +74,10 @@ class FlowReport:
 
 
 class FlowCache:
-    """Flow of videos on disk under `root`: one file for each content of a video file and each `FlowSettings`.
+    """Flow of videos on disk under `root`: one file for each content of a video, or part of it, and `FlowSettings`.
 
-    A video that was moved, copied or renamed keeps its flow; one that was changed has none until the next build. May be
-    copied to other processes, for reading.
+    A path stands for the whole file or folder of images. A video that was moved, copied or renamed keeps its flow; one
+    that was changed has none until the next build. May be copied to other processes, for reading.
     """
 
     def __init__(self, root: Path, settings: FlowSettings) -> None:
@@ -84,7 +86,7 @@ class FlowCache:
         self._contents = ContentIndex(Path(root) / "contents.sqlite")
 
     def build(
-        self, videos: Sequence[Path], *, workers: int, decode_limit: float = 10.0, progress: bool = True
+        self, videos: Sequence[Path | Source], *, workers: int, decode_limit: float = 10.0, progress: bool = True
     ) -> FlowReport:
         """Compute what is missing, in `workers` processes, and keep it; what is there is not computed again.
 
@@ -97,28 +99,33 @@ class FlowCache:
             raise InputError(f"workers is {workers} and decode_limit {decode_limit}; they must be positive")
         with self._locked(progress):
             try:
-                return self._build(list(dict.fromkeys(map(Path, videos))), workers, decode_limit, progress)
+                return self._build(
+                    list(dict.fromkeys(v if isinstance(v, Source) else Path(v) for v in videos)),
+                    workers,
+                    decode_limit,
+                    progress,
+                )
             finally:
                 self._remove_leftovers()
 
-    def count(self, video: Path) -> int:
+    def count(self, video: Path | Source) -> int:
         """The number of fields of a video. Raises RunError where it has none, or its file is damaged."""
         return count_fields(self._archive(video), self.settings.encoding)
 
-    def fields(self, video: Path, indices: Sequence[int]) -> np.ndarray:
+    def fields(self, video: Path | Source, indices: Sequence[int]) -> np.ndarray:
         """Fields by index, repeats allowed: float32 (n, 2, H, W) in [-1, 1]; no other fields are decoded.
 
         Raises RunError where the video has no flow or its file is damaged, InputError for an index out of range.
         """
         return dequantise(read_fields(self._archive(video), indices, self.settings.encoding))
 
-    def _build(self, videos: list[Path], workers: int, decode_limit: float, show: bool) -> FlowReport:
+    def _build(self, videos: list[Path | Source], workers: int, decode_limit: float, show: bool) -> FlowReport:
         self._remove_leftovers()
         contents = self._contents.digests(videos, threads=workers, show=show)
         reasons = {
             video: found.strerror or str(found) for video, found in contents.items() if isinstance(found, OSError)
         }
-        first: dict[str, Path] = {}
+        first: dict[str, Path | Source] = {}
         for video in videos:
             if video not in reasons:
                 first.setdefault(contents[video], video)
@@ -136,9 +143,9 @@ class FlowCache:
         unreadable = tuple(UnreadableVideo(video, reasons[video]) for video in videos if video in reasons)
         return FlowReport(computed, len(videos) - computed - len(unreadable), unreadable)
 
-    def _archive(self, video: Path) -> Path:
+    def _archive(self, video: Path | Source) -> Path:
         try:
-            return self._file(self._contents.digest(Path(video)))
+            return self._file(self._contents.digest(source_of(video)))
         except OSError as error:
             raise RunError(f"cannot read {video}: {error.strerror or error}") from error
 
@@ -169,7 +176,7 @@ class FlowCache:
 
 @dataclass(frozen=True)
 class _Job:
-    video: Path
+    video: Path | Source
     target: Path
     settings: FlowSettings
 

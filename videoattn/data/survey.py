@@ -5,23 +5,23 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from videoattn.data.datasets import load
 from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo
 from videoattn.data.parallel import each
-from videoattn.data.videos import VideoList
+from videoattn.data.videos import Source, VideoList
 from videoattn.errors import RunError
 from videoattn.progress import track
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found. lists: training and test videos; readable, unreadable: by path, in the order of the lists."""
+    """What was found. lists: training and test videos; readable, unreadable: by what is read, a
+    video or a part of one, in the order of the lists."""
 
     lists: tuple[VideoList, ...]
-    readable: dict[Path, VideoInfo]
-    unreadable: dict[Path, str]
+    readable: dict[Source, VideoInfo]
+    unreadable: dict[Source, str]
 
     @property
     def missing(self) -> int:
@@ -46,19 +46,18 @@ def main_data(options: argparse.Namespace) -> None:
 
 
 def survey(lists: Sequence[VideoList], *, workers: int, time_limit: float = 10.0, show: bool = False) -> Survey:
-    """Decode the first and the last frame of every video that is present.
+    """Decode the first and the last frame of every video, or part of one, that is present.
 
     Args:
         workers: processes that decode. time_limit: seconds for a video, after which it cannot be read.
         show: print the progress.
     """
-    paths = list(dict.fromkeys(sample.path for videos in lists for sample in videos.samples))
-    looks = each(
-        _look, paths, workers=workers, died="the process that read it died", initializer=_start, initargs=(time_limit,)
-    )
-    found = dict(track(looks, total=len(paths), what="videos", show=show))
-    readable = {path: found[path] for path in paths if isinstance(found[path], VideoInfo)}
-    return Survey(tuple(lists), readable, {path: found[path] for path in paths if path not in readable})
+    sources = list(dict.fromkeys(sample.source for videos in lists for sample in videos.samples))
+    died = "the process that read it died"
+    looks = each(_look, sources, workers=workers, died=died, initializer=_start, initargs=(time_limit,))
+    found = dict(track(looks, total=len(sources), what="videos", show=show))
+    readable = {source: found[source] for source in sources if isinstance(found[source], VideoInfo)}
+    return Survey(tuple(lists), readable, {source: found[source] for source in sources if source not in readable})
 
 
 def as_text(found: Survey) -> str:
@@ -73,7 +72,7 @@ def as_text(found: Survey) -> str:
     lines.append(f"readable: {len(found.readable)} ({', '.join(f'{n} by {d}' for d, n in sorted(decoders.items()))})")
     lines.append(f"duration: {sum(timed) / 60:.1f} minutes" + (f", {untimed} without a frame rate" if untimed else ""))
     lines.append(f"unreadable: {len(found.unreadable)}")
-    lines += [f"  {path}: {reason}" for path, reason in found.unreadable.items()]
+    lines += [f"  {source}: {reason}" for source, reason in found.unreadable.items()]
     return "\n".join(lines)
 
 
@@ -85,11 +84,11 @@ def _start(time_limit: float) -> None:
     _decoder = Decoder(time_limit=time_limit)
 
 
-def _look(path: Path) -> VideoInfo | str:
+def _look(source: Source) -> VideoInfo | str:
     """In a worker: what the video holds, or why it cannot be read."""
     try:
-        info = _decoder.info(path)
-        _decoder.frames(path, [0, info.frames - 1])
+        info = _decoder.info(source)
+        _decoder.frames(source, [0, info.frames - 1])
     except UnreadableVideo as error:
         return error.reason
     return info

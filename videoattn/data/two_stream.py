@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from videoattn.data.augment import check_ten_crops
 from videoattn.data.flow import FlowCache, FlowSettings
 from videoattn.data.held_out import held_out
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
 from videoattn.data.snippets import Snippets, SnippetSettings
+from videoattn.data.targets import check_ten_crops
 from videoattn.data.videos import VideoList
 from videoattn.locations import cache_root
 
@@ -43,7 +43,7 @@ class TwoStreamData:
         self.unreadable: list[str] = []
         lists = videos()
         if any(own.test_crops == 10 for own in self.settings.values()):
-            check_ten_crops(lists[1].classes)  # before any flow is computed
+            check_ten_crops(lists[1])  # before any flow is computed
         for cache in self.caches:
             lists = tuple(self._readable(cache, v, max_unreadable) for v in lists)
         self.lists = lists
@@ -66,7 +66,7 @@ class TwoStreamData:
 
     def _readable(self, cache: FlowCache, videos: VideoList, max_unreadable: float) -> VideoList:
         report = cache.build(
-            [s.path for s in videos.samples],
+            [sample.source for sample in videos.samples],
             workers=len(os.sched_getaffinity(0)),
             progress=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )

@@ -32,6 +32,23 @@ class Source:
                     f"{self.path}: a part of {unit} {part}: it must begin at 0 or later, and before its end"
                 )
 
+    def __str__(self) -> str:
+        if self.frames is not None:
+            return f"{self.path}, frames {self.frames[0]} to {self.frames[1]}"
+        if self.seconds is not None:
+            return f"{self.path}, {self.seconds[0]:g} to {self.seconds[1]:g} s"
+        return str(self.path)
+
+    @property
+    def whole(self) -> "Source":
+        """The file or folder that it is a part of; itself where it is no part."""
+        return self if self.frames is None and self.seconds is None else Source(self.path)
+
+
+def source_of(item: Path | str | Source) -> Source:
+    """A source as it is; of a path the whole file or folder."""
+    return item if isinstance(item, Source) else Source(Path(item))
+
 
 @dataclass(frozen=True)
 class Sample:

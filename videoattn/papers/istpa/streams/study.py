@@ -196,8 +196,8 @@ class StreamsData:
 
         Raises RunError where a video has none because it cannot be read, before anything is trained.
         """
-        paths = [sample.path for videos in self.main.lists for sample in videos.samples]
-        report = TrackCache(cache_root() / "idt", self.profile.idt).build(paths, workers=len(os.sched_getaffinity(0)))
+        sources = [sample.source for videos in self.main.lists for sample in videos.samples]
+        report = TrackCache(cache_root() / "idt", self.profile.idt).build(sources, workers=len(os.sched_getaffinity(0)))
         if report.unreadable:
             raise RunError(f"{len(report.unreadable)} videos give no tracks, the first: {report.unreadable[0]}")
 
