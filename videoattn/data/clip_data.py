@@ -1,7 +1,6 @@
 """The clips of a study of RGB alone: listed, generated where they are a probe's, looked through where a user's."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
@@ -11,6 +10,7 @@ from videoattn.data.clips import Clips
 from videoattn.data.decode import UnreadableVideo, VideoInfo
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
+from videoattn.data.parallel import cores
 from videoattn.data.survey import survey
 from videoattn.data.targets import check_ten_crops
 
@@ -60,7 +60,7 @@ class ClipData:
     def _look_through(self, max_unreadable: float) -> None:
         found = survey(
             self.lists,
-            workers=len(os.sched_getaffinity(0)),
+            workers=cores(),
             show=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )
         failures = [UnreadableVideo(source, reason) for source, reason in found.unreadable.items()]

@@ -1,7 +1,6 @@
 """The clips of a two-stream study: listed, generated where they are a probe's, with their flow computed once."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from videoattn.data.flow import FlowCache, FlowSettings
 from videoattn.data.held_out import held_out
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
+from videoattn.data.parallel import cores
 from videoattn.data.snippets import Snippets, SnippetSettings
 from videoattn.data.targets import check_ten_crops
 from videoattn.data.videos import VideoList
@@ -67,7 +67,7 @@ class TwoStreamData:
     def _readable(self, cache: FlowCache, videos: VideoList, max_unreadable: float) -> VideoList:
         report = cache.build(
             [sample.source for sample in videos.samples],
-            workers=len(os.sched_getaffinity(0)),
+            workers=cores(),
             progress=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )
         left, lines = readable(videos, report.unreadable, max_unreadable)

@@ -1,7 +1,6 @@
 """What studies of RGB networks share: from the notebook's parameters to clips, plan and study."""
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from videoattn.data.clips import Clips
 from videoattn.data.datasets import cifar100
 from videoattn.data.images import ImageData
 from videoattn.data.listing import Lists, listed
+from videoattn.data.parallel import cores
 from videoattn.data.probes.dials import Dials
 from videoattn.data.probes.store import read_truth
 from videoattn.errors import InputError
@@ -171,9 +171,9 @@ def rgb_study(
         seeds=seeds,
         build=lambda job, weights: build(job.name),
         data=data,
-        workers=profile.workers if data.lists else 0,
+        workers=min(profile.workers, cores()) if data.lists else 0,
         test_batch=profile.test_batch,
-        lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        lanes=profile.lanes or cores(),
         further=data.further,
         inspect=None if data.lists else inspect,
         start=start,

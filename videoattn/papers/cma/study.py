@@ -1,12 +1,12 @@
 """The study of cross-modality attention: from the notebook's parameters to networks, clips and a folder of results."""
 
 import functools
-import os
 
 from torch import Tensor, nn
 
 from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
+from videoattn.data.parallel import cores
 from videoattn.data.snippets import Snippets
 from videoattn.data.two_stream import TwoStreamData
 from videoattn.errors import InputError
@@ -69,9 +69,9 @@ def study(parameters: Parameters) -> Study:
             warm=not start.path,
         ),
         data=data,
-        workers=0 if probe else profile.workers,
+        workers=0 if probe else min(profile.workers, cores()),
         test_batch=profile.test_batch,
-        lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        lanes=profile.lanes or cores(),
         inspect=functools.partial(_inspect, data) if probe else None,
         start=start,
         objective=objective,

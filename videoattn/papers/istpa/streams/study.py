@@ -1,7 +1,6 @@
 """The study of streams: from the notebook's parameters to networks, flow, trajectories and results."""
 
 import functools
-import os
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from videoattn.data.datasets import cifar100
 from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
+from videoattn.data.parallel import cores
 from videoattn.data.snippets import Snippets
 from videoattn.data.two_stream import TwoStreamData
 from videoattn.errors import RunError
@@ -97,9 +97,9 @@ def study(parameters: Parameters) -> Study | None:
             pretrained=start.pretrained,
         ),
         data=data,
-        workers=0 if probe else profile.workers,
+        workers=0 if probe else min(profile.workers, cores()),
         test_batch=profile.test_batch,
-        lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        lanes=profile.lanes or cores(),
         further=data.further,
         scored=data.trajectories,
         start=start,
@@ -197,7 +197,7 @@ class StreamsData:
         Raises RunError where a video has none because it cannot be read, before anything is trained.
         """
         sources = [sample.source for videos in self.main.lists for sample in videos.samples]
-        report = TrackCache(cache_root() / "idt", self.profile.idt).build(sources, workers=len(os.sched_getaffinity(0)))
+        report = TrackCache(cache_root() / "idt", self.profile.idt).build(sources, workers=cores())
         if report.unreadable:
             raise RunError(f"{len(report.unreadable)} videos give no tracks, the first: {report.unreadable[0]}")
 
