@@ -61,9 +61,10 @@ class Sample:
 class VideoList:
     """The videos of one subset ("train" or "test") of a data set that are present.
 
-    `missing` counts those that the data set lists and that were left out because they are not there. `heads`: where
-    each video has several labels of different kinds, such as verb and noun, the names of the kinds and their classes;
-    `classes` are then those of the first. `multilabel`: a video may have several of the classes, or none.
+    `missing` counts those that the data set lists and that were left out because they are not there; `absent` holds
+    their names. `heads`: where each video has several labels of different kinds, such as verb and noun, the names of
+    the kinds and their classes; `classes` are then those of the first. `multilabel`: a video may have several of the
+    classes, or none.
     """
 
     data_set: str
@@ -73,6 +74,7 @@ class VideoList:
     missing: int = 0
     heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
     multilabel: bool = False
+    absent: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """16 hex digits for what is present: the classes, and of each sample its name, size, labels and part. It

@@ -14,7 +14,7 @@ from videoattn.data.datasets import cifar100
 from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
 from videoattn.data.snippets import Snippets
-from videoattn.data.two_stream import TwoStreamData
+from videoattn.data.two_stream import TwoStreamData, kinds
 from videoattn.errors import RunError
 from videoattn.idt.classify import idt_scores
 from videoattn.idt.features import TrackCache
@@ -28,7 +28,7 @@ from videoattn.training.jobs import Job
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.rgb_study import WITHOUT_EFFECT
 from videoattn.training.study import Study
-from videoattn.training.user_videos import user_lists
+from videoattn.training.user_videos import flow_profile, user_lists
 
 PART = "streams"
 
@@ -43,9 +43,7 @@ def study(parameters: Parameters) -> Study | None:
         return None
     parameters = parameters.resolved()
     probe = parameters.dataset == PROBE
-    profile = PROFILES[parameters.profile]
-    profile = profile if probe else replace(profile, **VIDEOS[parameters.profile])
-    profile = profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow)
+    profile = flow_profile(parameters, PROFILES, VIDEOS)
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     variants = {name: VARIANTS[name] for name in profile.jobs}
@@ -83,6 +81,17 @@ def study(parameters: Parameters) -> Study | None:
         further=data.further,
         scored=data.trajectories,
     )
+
+
+def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
+    """The flow that the study of these parameters reads."""
+    profile = flow_profile(parameters.resolved(), PROFILES, VIDEOS)
+    sides = dict.fromkeys(side(VARIANTS[name], profile)[1] for name in profile.jobs)
+    return tuple(kind for short_side in sides for kind in kinds(_flow(profile, short_side), compensated=True))
+
+
+def _flow(profile: Profile, short_side: int) -> FlowSettings:
+    return FlowSettings(algorithm=profile.flow, short_side=short_side, bound=profile.bound)
 
 
 def job(name: str, profile: Profile) -> Job:
@@ -180,7 +189,7 @@ class StreamsData:
             own = self.profile
             self._sets[key] = TwoStreamData(
                 lambda: self.lists or listed("folder", self._folder),
-                flow=FlowSettings(algorithm=own.flow, short_side=short_side, bound=own.bound),
+                flow=_flow(own, short_side),
                 settings={"all": replace(own.snippets, size=size)},
                 max_unreadable=own.max_unreadable if self.lists else 0.0,
                 compensated=True,
