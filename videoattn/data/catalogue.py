@@ -9,9 +9,9 @@ WIDTH = 100  # columns
 INDENT = 10
 
 
-def catalogue(names: Iterable[str] = NAMES) -> str:
-    """A block of lines for each data set, the name that commands and DATASET take in front."""
-    return "\n\n".join(map(_block, names))
+def catalogue(names: Iterable[str] | None = None) -> str:
+    """A block of lines for each data set, all of them where none are named; in front the name that DATASET takes."""
+    return "\n\n".join(map(_block, NAMES if names is None else names))
 
 
 def _block(name: str) -> str:

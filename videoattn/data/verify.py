@@ -52,7 +52,7 @@ def main_verify(options: argparse.Namespace) -> None:
         raise
     full = report.with_name(f"{report.name}.txt")
     _write(full, found.as_text() + "\n")
-    print(f"\n{found.as_text(SHOWN)}\nin full: {full}; each video: {report}")
+    print(f"\n{found.as_text(SHOWN)}\nin full: {full}\nvideo by video: {report}")
     problems = found.problems()
     if problems:
         told = ", ".join(f"{kind} ({len(lines):,})" for kind, lines in problems.items())

@@ -98,21 +98,13 @@ def _read(path: Path, file: BinaryIO) -> dict[str, Finding]:
     file.seek(0)
     findings, sound = {}, 0
     for number, line in enumerate(file, 1):
-        finding = _finding(line)
-        if finding is None:
-            if file.read(1) or (number == 1 and not _BEGIN.startswith(line[: len(_BEGIN)])):
-                raise InputError(f"{path}:{number}: this is no line of a report of videos; name another file")
+        if not line.endswith(b"\n") and (number > 1 or _BEGIN.startswith(line[: len(_BEGIN)])):
             break
+        try:
+            finding = Finding(**json.loads(line))
+        except (ValueError, TypeError):
+            raise InputError(f"{path}:{number}: this is no line of a report of videos; name another file") from None
         findings[finding.name] = finding
         sound += len(line)
     file.truncate(sound)
     return findings
-
-
-def _finding(line: bytes) -> Finding | None:
-    """What a line says; None where it is torn, or no line of a report."""
-    try:
-        found = Finding(**json.loads(line)) if line.endswith(b"\n") else None
-    except (ValueError, TypeError):
-        return None
-    return found if found and isinstance(found.name, str) else None

@@ -1,0 +1,258 @@
+"""A data set verified: what makes it fail, what is decoded, and what is not decoded again."""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+
+import pytest
+from clips import encode, gray
+
+from videoattn import cli
+from videoattn.data import verify as module
+from videoattn.data.datasets import ucf101
+from videoattn.data.decode import Decoder
+from videoattn.data.verify import verify
+from videoattn.errors import InputError
+
+OLD = 1_600_000_000_000_000_000  # ns
+# The decoder's process, in which opening a file of this name hangs, or kills the process.
+FRAGILE = """
+import os, signal
+from videoattn.data import decode_child
+inspect = decode_child.Session.inspect
+def fragile(self, path):
+    if "hang" in path:
+        signal.pause()
+    if "crash" in path:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return inspect(self, path)
+decode_child.Session.inspect = fragile
+decode_child.main()
+"""
+
+
+class Fragile(Decoder):
+    command = (sys.executable, "-P", "-c", FRAGILE)
+
+
+def start_fragile(time_limit):
+    module._decoder = Fragile(time_limit=time_limit)
+
+
+def look_or_die(job):
+    """Stands for a worker whose process is killed over one of the videos."""
+    if "die" in job.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return look_in_worker(job)
+
+
+look_in_worker = module._look
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of the samples that are decoded, which happens here, without processes."""
+    names = []
+
+    def here(work, jobs, *, workers, died, initializer, initargs):
+        initializer(*initargs)
+        for job in jobs:
+            names.append(job.name.rpartition("/")[2])
+            yield job, work(job)
+
+    monkeypatch.setattr(module, "each", here)
+    return names
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return encode(tmp_path_factory.mktemp("clip") / "1.avi", gray(40, 32, 32), codec="mpeg4").read_bytes()
+
+
+@pytest.fixture
+def ucf(tmp_path, clip, monkeypatch):
+    """Two classes of UCF101 with two training videos and one test video, which are all that is official."""
+    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, counts={1: (2, 1)}, splits=(1,)))
+    root = tmp_path / "ucf"
+    lists = {"classInd": "1 A\n2 B\n", "trainlist01": "A/1.avi 1\nB/2.avi 2\n", "testlist01": "B/3.avi\n"}
+    for name, text in lists.items():
+        put(root / "ucfTrainTestlist" / f"{name}.txt", text.encode())
+    for number, name in enumerate(("A/1.avi", "B/2.avi", "B/3.avi")):
+        put(root / "UCF-101" / name, clip + bytes(number))  # junk behind the end: other bytes, the same pictures
+    return root
+
+
+def put(path, content, changed=OLD):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    os.utime(path, ns=(changed, changed))
+
+
+def run(root, *more, name="ucf101"):
+    return cli.main(["data", "verify", name, str(root), "--workers", "1", *more])
+
+
+def test_a_whole_data_set_passes(ucf, decoded, cache, capsys):
+    assert run(ucf) == 0
+    assert decoded == ["1.avi", "2.avi", "3.avi"]
+    told = capsys.readouterr()
+    rows = [line.split() for line in told.out.splitlines()]
+    assert ["1", "train", "2", "2", "2", "0", "0", "80", "0.00"] in rows
+    assert ["1", "test", "1", "1", "1", "0", "0", "40", "0.00"] in rows
+    assert "videos: 3 of 3, 00:00 left" in told.out
+    assert "readable: 3 of 3 (3 by decord)" in told.out
+    assert told.err == ""
+    (full,) = cache.glob("verify/*.txt")
+    assert f"in full: {full}\n" in told.out
+    assert full.read_text().splitlines()[0] == f"ucf101 in {ucf}"
+
+
+def test_what_was_decoded_is_not_decoded_again(ucf, decoded, cache, capsys):
+    assert run(ucf) == 0
+    (report,) = cache.glob("verify/*.jsonl")
+    lines = report.read_bytes().splitlines(keepends=True)
+    report.write_bytes(lines[0] + lines[1] + lines[2][:30])  # as a kill leaves it
+    decoded.clear()
+    capsys.readouterr()
+    assert run(ucf) == 0
+    assert decoded == ["3.avi"]
+    assert report.read_bytes().splitlines()[:2] == [line.strip() for line in lines[:2]]
+    out = capsys.readouterr().out
+    assert f"3 videos, 2 of them decoded before; report: {report}" in out
+    assert "readable: 3 of 3" in out
+    assert run(ucf, "--quick") == 0  # all frames are more than two
+    assert decoded == ["3.avi"]
+
+
+def test_a_changed_file_is_decoded_again(ucf, decoded, clip, capsys):
+    assert run(ucf) == 0
+    decoded.clear()
+    put(ucf / "UCF-101/B/2.avi", clip + bytes(1), changed=OLD + 1)
+    assert run(ucf) == 0
+    assert decoded == ["2.avi"]
+    put(ucf / "UCF-101/A/1.avi", b"no video\n" * 50)
+    assert run(ucf) == 1
+    assert decoded == ["2.avi", "1.avi"]
+    assert f"{ucf}/UCF-101/A/1.avi: Invalid data found" in capsys.readouterr().out
+
+
+def test_more_frames_or_more_time_decode_again(ucf, decoded, tmp_path):
+    put(ucf / "UCF-101/A/1.avi", b"")
+    report = ["--report", str(tmp_path / "mine.jsonl")]
+    assert run(ucf, "--quick", *report) == 1
+    assert run(ucf, "--quick", *report) == 1
+    assert decoded == ["1.avi", "2.avi", "3.avi"]
+    assert run(ucf, "--quick", "--time-limit", "11", *report) == 1
+    assert decoded[3:] == ["1.avi"]  # the others are readable
+    assert run(ucf, *report) == 1
+    assert decoded[4:] == ["1.avi", "2.avi", "3.avi"]
+    assert (tmp_path / "mine.jsonl.txt").is_file()
+
+
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(ucf, decoded, monkeypatch, cache, capsys):
+    look = module._look
+
+    def interrupted(job):
+        if job.name.endswith("2.avi"):
+            raise KeyboardInterrupt
+        return look(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_look", interrupted)
+        assert run(ucf) == 130
+    (report,) = cache.glob("verify/*.jsonl")
+    assert capsys.readouterr().err == (
+        f"stopped; what is done stands in {report}, and the same command goes on from there\n"
+    )
+    decoded.clear()
+    assert run(ucf) == 0
+    assert decoded == ["2.avi", "3.avi"]
+
+
+def test_missing_videos_fail_and_are_all_named(ucf, decoded, cache, capsys):
+    (ucf / "UCF-101/B/2.avi").unlink()
+    assert run(ucf) == 1
+    told = capsys.readouterr()
+    assert ["1", "train", "2", "2", "1", "1", "0", "40", "0.00"] in [line.split() for line in told.out.splitlines()]
+    assert "missing: 1\n  UCF-101/B/2.avi\n" in told.out
+    assert told.err == "videoattn: data set ucf101 does not hold what it should: missing (1)\n"
+
+
+def test_counts_that_are_not_official_fail(ucf, decoded, monkeypatch, capsys):
+    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, counts={1: (2, 3)}))
+    (ucf / "UCF-101/B/2.avi").unlink()
+    assert run(ucf) == 1
+    told = capsys.readouterr()
+    assert "counts: 1\n  split 1 test: 1 listed, 3 official, 1 present\n" in told.out
+    assert told.err.endswith("counts (1), missing (1)\n")
+
+
+def test_lists_that_cannot_be_read_do_not_hide_the_others(ucf, decoded, monkeypatch, capsys):
+    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, splits=(1, 2)))
+    (ucf / "ucfTrainTestlist/trainlist02.txt").write_text("A/1.avi 1\nA/9.avi two\n")
+    assert run(ucf) == 1
+    assert decoded == ["1.avi", "2.avi", "3.avi"]
+    told = capsys.readouterr()
+    assert f"split 2 test: {ucf}/ucfTrainTestlist/trainlist02.txt:2: label 'two'" in told.out
+    assert told.err.endswith("annotations (2)\n")
+    assert run(ucf, "--split", "1") == 0
+    assert run(ucf, "--split", "2") == 2
+    assert "trainlist02.txt:2: label 'two'" in capsys.readouterr().err
+
+
+def test_a_video_in_both_lists_fails(ucf, decoded, capsys):
+    (ucf / "ucfTrainTestlist/testlist01.txt").write_text("B/2.avi\n")
+    assert run(ucf) == 2
+    assert "split 1 lists 1 videos for training and for testing: B/2.avi" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_read(tmp_path, clip, monkeypatch, capsys):
+    monkeypatch.setattr(module, "_start", start_fragile)
+    monkeypatch.setattr(module, "_look", look_or_die)
+    names = ("a/whole.avi", "a/hang.avi", "b/crash.avi", "b/die.avi")
+    for number, name in enumerate(names):
+        put(tmp_path / "set" / "train" / name, clip + bytes(number))
+    put(tmp_path / "set/test/a/cut.avi", clip[: len(clip) * 3 // 4])
+    put(tmp_path / "set/test/a/empty.avi", b"")
+    put(tmp_path / "set/test/b/text.avi", b"no video\n" * 50)
+    arguments = ["data", "verify", "folder", str(tmp_path / "set"), "--workers", "2", "--time-limit", "4"]
+    assert cli.main(arguments) == 1
+    told = capsys.readouterr()
+    found = dict(line.strip().split(": ", 1) for line in told.out.splitlines() if line.startswith(f"  {tmp_path}"))
+    found = {path.rpartition("/")[2]: reason for path, reason in found.items()}
+    assert found.pop("text.avi").startswith("Invalid data found")
+    assert 10 < int(found["cut.avi"].split()[0]) < 30
+    assert found.pop("cut.avi").endswith(" of 40 frames")  # a warning alone
+    assert found == {
+        "hang.avi": "it did not decode within 4 s",
+        "crash.avi": "the decoder died (SIGSEGV)",
+        "die.avi": "the process that read it died",
+        "empty.avi": "an empty file",
+    }
+    assert told.err.endswith("unreadable (5)\n")
+    assert "readable: 2 of 7 (1 by decord, 1 by pyav)" in told.out
+
+
+def test_a_copy_in_training_and_test_is_a_warning(ucf, decoded, clip, capsys):
+    put(ucf / "UCF-101/B/3.avi", clip)
+    assert run(ucf) == 0
+    told = capsys.readouterr()
+    assert "same bytes in training and test: 1\n  split 1: UCF-101/B/3.avi = UCF-101/A/1.avi\n" in told.out
+
+
+def test_another_layout_is_a_wrong_argument(tmp_path, capsys):
+    assert run(tmp_path) == 2
+    assert "holds no folder UCF-101" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"time_limit": 0.0}, {"time_limit": float("nan")}])
+def test_values_out_of_range(ucf, tmp_path, wrong):
+    with pytest.raises(InputError, match="must be positive"):
+        verify("ucf101", ucf, report=tmp_path / "r", splits=(1,), **{"workers": 1} | wrong)
