@@ -1,8 +1,6 @@
 """A data set verified: what makes it fail, what is decoded, and what is not decoded again."""
 
 import os
-import signal
-import sys
 from dataclasses import replace
 
 import pytest
@@ -10,44 +8,11 @@ from clips import encode, gray
 
 from videoattn import cli
 from videoattn.data import verify as module
-from videoattn.data.datasets import ucf101
-from videoattn.data.decode import Decoder
+from videoattn.data.datasets import about, ucf101
 from videoattn.data.verify import verify
 from videoattn.errors import InputError
 
 OLD = 1_600_000_000_000_000_000  # ns
-# The decoder's process, in which opening a file of this name hangs, or kills the process.
-FRAGILE = """
-import os, signal
-from videoattn.data import decode_child
-inspect = decode_child.Session.inspect
-def fragile(self, path):
-    if "hang" in path:
-        signal.pause()
-    if "crash" in path:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return inspect(self, path)
-decode_child.Session.inspect = fragile
-decode_child.main()
-"""
-
-
-class Fragile(Decoder):
-    command = (sys.executable, "-P", "-c", FRAGILE)
-
-
-def start_fragile(time_limit):
-    module._decoder = Fragile(time_limit=time_limit)
-
-
-def look_or_die(job):
-    """Stands for a worker whose process is killed over one of the videos."""
-    if "die" in job.name:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return look_in_worker(job)
-
-
-look_in_worker = module._look
 
 
 @pytest.fixture(autouse=True)
@@ -213,38 +178,45 @@ def test_a_video_in_both_lists_fails(ucf, decoded, capsys):
     assert "split 1 lists 1 videos for training and for testing: B/2.avi" in capsys.readouterr().err
 
 
-def test_files_that_cannot_be_read(tmp_path, clip, monkeypatch, capsys):
-    monkeypatch.setattr(module, "_start", start_fragile)
-    monkeypatch.setattr(module, "_look", look_or_die)
-    names = ("a/whole.avi", "a/hang.avi", "b/crash.avi", "b/die.avi")
-    for number, name in enumerate(names):
-        put(tmp_path / "set" / "train" / name, clip + bytes(number))
-    put(tmp_path / "set/test/a/cut.avi", clip[: len(clip) * 3 // 4])
-    put(tmp_path / "set/test/a/empty.avi", b"")
-    put(tmp_path / "set/test/b/text.avi", b"no video\n" * 50)
-    arguments = ["data", "verify", "folder", str(tmp_path / "set"), "--workers", "2", "--time-limit", "4"]
-    assert cli.main(arguments) == 1
-    told = capsys.readouterr()
-    found = dict(line.strip().split(": ", 1) for line in told.out.splitlines() if line.startswith(f"  {tmp_path}"))
-    found = {path.rpartition("/")[2]: reason for path, reason in found.items()}
-    assert found.pop("text.avi").startswith("Invalid data found")
-    assert 10 < int(found["cut.avi"].split()[0]) < 30
-    assert found.pop("cut.avi").endswith(" of 40 frames")  # a warning alone
-    assert found == {
-        "hang.avi": "it did not decode within 4 s",
-        "crash.avi": "the decoder died (SIGSEGV)",
-        "die.avi": "the process that read it died",
-        "empty.avi": "an empty file",
-    }
-    assert told.err.endswith("unreadable (5)\n")
-    assert "readable: 2 of 7 (1 by decord, 1 by pyav)" in told.out
-
-
 def test_a_copy_in_training_and_test_is_a_warning(ucf, decoded, clip, capsys):
     put(ucf / "UCF-101/B/3.avi", clip)
     assert run(ucf) == 0
     told = capsys.readouterr()
     assert "same bytes in training and test: 1\n  split 1: UCF-101/B/3.avi = UCF-101/A/1.avi\n" in told.out
+
+
+def test_videos_of_several_splits_are_decoded_once(ucf, decoded, monkeypatch, capsys):
+    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, counts={1: (2, 1), 2: (1, 2)}, splits=(1, 2)))
+    (ucf / "ucfTrainTestlist/trainlist02.txt").write_text("B/3.avi 2\n")
+    (ucf / "ucfTrainTestlist/testlist02.txt").write_text("A/1.avi\nB/2.avi\n")
+    assert run(ucf) == 0
+    assert decoded == ["1.avi", "2.avi", "3.avi"]
+    rows = [line.split()[:8] for line in capsys.readouterr().out.splitlines()]
+    assert ["2", "train", "1", "1", "1", "0", "0", "40"] in rows
+    assert ["2", "test", "2", "2", "2", "0", "0", "80"] in rows
+
+
+def test_images_are_not_decoded(ucf, decoded, monkeypatch, capsys):
+    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, kind="images"))
+    assert run(ucf) == 0
+    assert decoded == []
+    assert "readable" not in capsys.readouterr().out.splitlines()[-3]
+    assert about("cifar100").kind == "images"
+
+
+def test_of_many_problems_the_first_are_printed_and_all_are_written(ucf, decoded, clip, cache, capsys):
+    for number in range(7):
+        put(ucf / "UCF-101/A" / f"bad{number}.avi", b"no video")
+    (ucf / "ucfTrainTestlist/trainlist01.txt").write_text("".join(f"A/bad{number}.avi\n" for number in range(7)))
+    assert run(ucf) == 1
+    out = capsys.readouterr().out
+    assert "unreadable: 7\n" in out
+    assert "bad4.avi: Invalid data" in out
+    assert "bad5.avi: Invalid data" not in out
+    assert "\n  and 2 more\n" in out
+    (full,) = cache.glob("verify/*.txt")
+    assert "bad6.avi: Invalid data" in full.read_text()
+    assert "more" not in full.read_text()
 
 
 def test_another_layout_is_a_wrong_argument(tmp_path, capsys):
