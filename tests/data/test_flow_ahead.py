@@ -90,20 +90,25 @@ def test_what_is_there_takes_neither_time_nor_space(root, builds, monkeypatch, c
     assert "the other 4 take about 00:04 and 3.0 MB; 4.0 GB are free\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("broken", [1, 2])
-def test_more_than_a_twentieth_unreadable_fails(root, tmp_path, builds, monkeypatch, capsys, broken):
-    for number in range(20, 40):
-        for place in ("train/a", "train/b", "test/a"):
-            path = tmp_path / "set" / place / f"{number}.mp4"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    gone = [tmp_path / "set" / "test" / "a" / f"{number}.mp4" for number in range(20, 20 + broken)]
-    failures = tuple(UnreadableVideo(path, "an empty file") for path in gone)
+@pytest.mark.parametrize(
+    ("where", "code", "told"),
+    [
+        (["test/a/20.mp4"], 0, ""),
+        (["train/a/20.mp4", "train/b/20.mp4"], 0, ""),  # of 40, more than a twentieth of the 20 test videos
+        (["test/a/20.mp4", "test/a/21.mp4"], 1, "2 of 20 videos cannot be read (10.0%)"),
+    ],
+)
+def test_more_than_a_twentieth_of_a_list_unreadable_fails(tmp_path, builds, monkeypatch, capsys, where, code, told):
+    for place in ("train/a", "train/b", "test/a"):
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(20, 40):
+            (tmp_path / place / f"{number}.mp4").touch()
+    failures = tuple(UnreadableVideo(tmp_path / name, "an empty file") for name in where)
     monkeypatch.setattr(FlowCache, "build", lambda self, videos, **_: FlowReport(0, 0, failures))
-    assert run(tmp_path / "set", *ARGUMENTS) == broken - 1
-    told = capsys.readouterr()
-    assert f"unreadable: {broken}\n  {gone[0]}: an empty file\n" in told.out
-    assert ("2 of 20 videos cannot be read (10.0%)" in told.err) == (broken == 2)
+    assert run(tmp_path, *ARGUMENTS) == code
+    said = capsys.readouterr()
+    assert f"unreadable: {len(where)}\n  {tmp_path / where[0]}: an empty file\n" in said.out
+    assert told in said.err
 
 
 def test_unreadable_and_missing_videos(root, tmp_path, capsys):

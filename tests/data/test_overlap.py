@@ -76,6 +76,8 @@ def test_only_what_is_equally_large_is_read(files, monkeypatch):
     monkeypatch.setattr(ContentIndex, "digests", digests)
     (files / "more.mp4").write_bytes(b"longer")
     assert found(files, ["more.mp4", "none.mp4"], ["one.mp4", "none.mp4"]) == []
+    early, late = (Sample(name, files / "one.mp4", 0, frames=part) for name, part in (("e", (0, 5)), ("l", (5, 9))))
+    assert found(files, [early], [late]) == []
     assert read == []
 
 

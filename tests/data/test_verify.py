@@ -108,16 +108,24 @@ def test_a_changed_file_is_decoded_again(ucf, decoded, clip, capsys):
     assert f"{ucf}/UCF-101/A/1.avi: Invalid data found" in capsys.readouterr().out
 
 
-def test_more_frames_or_more_time_decode_again(ucf, decoded, tmp_path):
+def test_more_frames_or_more_time_decode_again(ucf, decoded, tmp_path, monkeypatch):
     put(ucf / "UCF-101/A/1.avi", b"")
-    report = ["--report", str(tmp_path / "mine.jsonl")]
+    report, asked, look = ["--report", str(tmp_path / "mine.jsonl")], [], module.look
+
+    def spy(decoder, path, *, whole):
+        asked.append(whole)
+        return look(decoder, path, whole=whole)
+
+    monkeypatch.setattr(module, "look", spy)
     assert run(ucf, "--quick", *report) == 1
     assert run(ucf, "--quick", *report) == 1
     assert decoded == ["1.avi", "2.avi", "3.avi"]
     assert run(ucf, "--quick", "--time-limit", "11", *report) == 1
     assert decoded[3:] == ["1.avi"]  # the others are readable
+    assert module._decoder.time_limit == 11.0
     assert run(ucf, *report) == 1
     assert decoded[4:] == ["1.avi", "2.avi", "3.avi"]
+    assert asked == [False] * 4 + [True] * 3
     assert (tmp_path / "mine.jsonl.txt").is_file()
 
 
