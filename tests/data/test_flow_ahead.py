@@ -145,7 +145,7 @@ def test_the_flow_that_options_name(root, builds, capsys):
         (["--workers", "0"], "workers is 0"),
         (["--split", "2"], "split 2"),
         (["--paper", "cam"], "unknown paper 'cam' (did you mean cma?)"),
-        (["--paper", "rcca"], "rcca looks at RGB alone"),
+        (["--paper", "rcca"], "the studies of rcca look at RGB alone on folder"),
         (["--paper", "cma", "--warped"], "--warped is given, but --paper decides it"),
         (["--paper", "cma", "--short-side", "64"], "--short-side is given, but --paper decides it"),
         (["--paper", "cma", "--algorithm", "none"], "algorithm 'none' is unknown"),

@@ -36,9 +36,12 @@ def data_sets(paper: str) -> tuple[str, ...]:
 
 
 def flow_settings(parameters: Parameters) -> tuple:
-    """The `FlowSettings` of all flow that the studies of a paper read; InputError where they look at RGB alone."""
+    """The `FlowSettings` of all flow that the studies of a paper read; InputError where they read none."""
     names = [".".join(filter(None, (__name__, parameters.paper, part, "study"))) for part in parts(parameters.paper)]
     studies = [study for study in map(importlib.import_module, names) if hasattr(study, "flow_settings")]
-    if not studies:
-        raise InputError(f"{parameters.paper} looks at RGB alone: it needs no flow")
-    return tuple(settings for study in studies for settings in study.flow_settings(parameters))
+    found = tuple(settings for study in studies for settings in study.flow_settings(parameters))
+    if not found:
+        raise InputError(
+            f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: no flow is needed"
+        )
+    return found

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from videoattn.training.jobs import Job, Row
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.recipe import Recipe
 from videoattn.training.study import Study
-from videoattn.training.user_videos import user_lists, user_profile
+from videoattn.training.user_videos import user_lists
 
 WITHOUT_EFFECT = ("workers", "lanes", "max_unreadable")  # on the results, so not part of a run's digest
 
@@ -65,7 +65,9 @@ def sized(
             f"FLOW is {parameters.flow!r}, but {parameters.paper} looks at RGB alone: leave it at 'auto' or 'none'"
         )
     parameters = parameters.resolved()
-    return parameters, user_profile(parameters, profiles, videos)
+    profile = profiles[parameters.profile]
+    own = parameters.dataset != PROBE
+    return parameters, replace(profile, **videos[parameters.profile]) if own else profile
 
 
 class RGBData:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from videoattn.papers.cma.recipe import CENTRAL, PROFILES, VARIANTS, VIDEOS, Pro
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.study import Study
-from videoattn.training.user_videos import flow_profile, user_lists
+from videoattn.training.user_videos import user_lists
 
 CHANNELS = {"segments": {"rgb": 3, "flow": 10}, "dense": {"rgb": 3, "flow": 2}}  # of a snippet
 
@@ -39,12 +40,14 @@ def study(parameters: Parameters) -> Study:
         raise InputError("FLOW is 'none', but cma needs flow; good ones: 'auto', 'tvl1', 'dis'")
     parameters = parameters.resolved()
     probe = parameters.dataset == PROBE
-    profile = flow_profile(parameters, PROFILES, VIDEOS)
+    profile = _profile(parameters)
+    (flow,) = flow_settings(parameters)
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     names = profile.jobs if probe else tuple(name for name in profile.jobs if name in CENTRAL)
     plan = dataclasses.asdict(profile) | {
         "jobs": names,
+        "flow": flow.algorithm,
         "seeds": seeds,
         "pretrained": parameters.pretrained,
         "variants": {name: dataclasses.asdict(VARIANTS[name]) for name in names},
@@ -53,7 +56,7 @@ def study(parameters: Parameters) -> Study:
     for name in ("workers", "lanes", "max_unreadable", *(() if probe else ("probe",))):
         del plan[name]  # without effect on the results
     classes = profile.probe.classes if probe else len(lists[0].classes)
-    data = _Clips(profile, lists)
+    data = _Clips(profile, flow, lists)
     return Study(
         paper="cma",
         parameters=parameters,
@@ -74,11 +77,14 @@ def study(parameters: Parameters) -> Study:
 
 def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
     """The flow that the study of these parameters reads."""
-    return (_flow(flow_profile(parameters.resolved(), PROFILES, VIDEOS)),)
+    profile = _profile(parameters.resolved())
+    algorithm = profile.flow if parameters.flow == "auto" else parameters.flow
+    return (FlowSettings(algorithm=algorithm, short_side=profile.short_side),)
 
 
-def _flow(profile: Profile) -> FlowSettings:
-    return FlowSettings(algorithm=profile.flow, short_side=profile.short_side)
+def _profile(parameters: Parameters) -> Profile:
+    profile = PROFILES[parameters.profile]
+    return profile if parameters.dataset == PROBE else replace(profile, **VIDEOS[parameters.profile])
 
 
 def _inspect(clips: "_Clips", job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict:
@@ -206,8 +212,9 @@ def _job(name: str, profile: Profile, pretrained: bool) -> Job:
 class _Clips:
     """Clips of the data set and, for the transfer, of the second one; prepared when first asked for."""
 
-    def __init__(self, profile: Profile, lists: Lists | None):
+    def __init__(self, profile: Profile, flow: FlowSettings, lists: Lists | None):
         self.profile = profile
+        self.flow = flow
         self.lists = lists
         self._sets: dict[str, TwoStreamData] = {}
 
@@ -241,7 +248,7 @@ class _Clips:
                 (lambda: self.lists)
                 if self.lists
                 else (lambda: listed("folder", probe.generate(cache_root() / "probes"))),
-                flow=_flow(self.profile),
+                flow=self.flow,
                 settings={"segments": self.profile.snippets, "dense": self.profile.dense},
                 max_unreadable=self.profile.max_unreadable,
             )

@@ -28,7 +28,7 @@ from videoattn.training.jobs import Job
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.rgb_study import WITHOUT_EFFECT
 from videoattn.training.study import Study
-from videoattn.training.user_videos import flow_profile, user_lists
+from videoattn.training.user_videos import user_lists
 
 PART = "streams"
 
@@ -43,7 +43,7 @@ def study(parameters: Parameters) -> Study | None:
         return None
     parameters = parameters.resolved()
     probe = parameters.dataset == PROBE
-    profile = flow_profile(parameters, PROFILES, VIDEOS)
+    profile = _profile(parameters)
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     variants = {name: VARIANTS[name] for name in profile.jobs}
@@ -85,9 +85,15 @@ def study(parameters: Parameters) -> Study | None:
 
 def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
     """The flow that the study of these parameters reads."""
-    profile = flow_profile(parameters.resolved(), PROFILES, VIDEOS)
+    profile = _profile(parameters.resolved())
     sides = dict.fromkeys(side(VARIANTS[name], profile)[1] for name in profile.jobs)
     return tuple(kind for short_side in sides for kind in kinds(_flow(profile, short_side), compensated=True))
+
+
+def _profile(parameters: Parameters) -> Profile:
+    profile = PROFILES[parameters.profile]
+    profile = profile if parameters.dataset == PROBE else replace(profile, **VIDEOS[parameters.profile])
+    return profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow)
 
 
 def _flow(profile: Profile, short_side: int) -> FlowSettings:
