@@ -42,6 +42,6 @@ def flow_settings(parameters: Parameters) -> tuple:
     found = tuple(settings for study in studies for settings in study.flow_settings(parameters))
     if not found:
         raise InputError(
-            f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: no flow is needed"
+            f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: they need no flow"
         )
     return found

@@ -41,13 +41,11 @@ def study(parameters: Parameters) -> Study:
     parameters = parameters.resolved()
     probe = parameters.dataset == PROBE
     profile = _profile(parameters)
-    (flow,) = flow_settings(parameters)
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     names = profile.jobs if probe else tuple(name for name in profile.jobs if name in CENTRAL)
     plan = dataclasses.asdict(profile) | {
         "jobs": names,
-        "flow": flow.algorithm,
         "seeds": seeds,
         "pretrained": parameters.pretrained,
         "variants": {name: dataclasses.asdict(VARIANTS[name]) for name in names},
@@ -56,7 +54,7 @@ def study(parameters: Parameters) -> Study:
     for name in ("workers", "lanes", "max_unreadable", *(() if probe else ("probe",))):
         del plan[name]  # without effect on the results
     classes = profile.probe.classes if probe else len(lists[0].classes)
-    data = _Clips(profile, flow, lists)
+    data = _Clips(profile, *flow_settings(parameters), lists)
     return Study(
         paper="cma",
         parameters=parameters,
@@ -78,13 +76,13 @@ def study(parameters: Parameters) -> Study:
 def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
     """The flow that the study of these parameters reads."""
     profile = _profile(parameters.resolved())
-    algorithm = profile.flow if parameters.flow == "auto" else parameters.flow
-    return (FlowSettings(algorithm=algorithm, short_side=profile.short_side),)
+    return (FlowSettings(algorithm=profile.flow, short_side=profile.short_side),)
 
 
 def _profile(parameters: Parameters) -> Profile:
     profile = PROFILES[parameters.profile]
-    return profile if parameters.dataset == PROBE else replace(profile, **VIDEOS[parameters.profile])
+    profile = profile if parameters.dataset == PROBE else replace(profile, **VIDEOS[parameters.profile])
+    return profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow)
 
 
 def _inspect(clips: "_Clips", job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict:
@@ -213,9 +211,7 @@ class _Clips:
     """Clips of the data set and, for the transfer, of the second one; prepared when first asked for."""
 
     def __init__(self, profile: Profile, flow: FlowSettings, lists: Lists | None):
-        self.profile = profile
-        self.flow = flow
-        self.lists = lists
+        self.profile, self.flow, self.lists = profile, flow, lists
         self._sets: dict[str, TwoStreamData] = {}
 
     def train(self, job: Job, seed: int) -> Snippets:
@@ -245,9 +241,7 @@ class _Clips:
         if key not in self._sets:
             probe = self.profile.probe.second() if variant.transfer else self.profile.probe
             self._sets[key] = TwoStreamData(
-                (lambda: self.lists)
-                if self.lists
-                else (lambda: listed("folder", probe.generate(cache_root() / "probes"))),
+                lambda: self.lists or listed("folder", probe.generate(cache_root() / "probes")),
                 flow=self.flow,
                 settings={"segments": self.profile.snippets, "dense": self.profile.dense},
                 max_unreadable=self.profile.max_unreadable,
