@@ -13,7 +13,7 @@ from tqdm import tqdm
 from videoattn.data.datasets import about
 from videoattn.data.datasets.about import IMAGES
 from videoattn.data.flow import FlowCache, FlowReport, FlowSettings
-from videoattn.data.listing import Lists, Unreadable, listed
+from videoattn.data.listing import Lists, Unreadable, listed, readable
 from videoattn.data.two_stream import flow_cache, kinds
 from videoattn.errors import InputError
 
@@ -74,11 +74,7 @@ def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> FlowReport
         print(f"  and {len(report.unreadable) - SHOWN:,} more")
     for part in lists:
         own = {sample.path for sample in part.samples}
-        count = Unreadable()
-        for failure in report.unreadable:
-            if failure.path in own:
-                count.add(failure)
-        count.check(len(part.samples))
+        readable(part, [failure for failure in report.unreadable if failure.path in own], Unreadable().share)
     return report
 
 
