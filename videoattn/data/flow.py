@@ -119,6 +119,14 @@ class FlowCache:
         """
         return dequantise(read_fields(self._archive(video), indices, self.settings.encoding))
 
+    def size(self, video: Path | Source) -> int:
+        """The bytes that the flow of a video takes on disk. Raises RunError where it has none."""
+        archive = self._archive(video)
+        try:
+            return archive.stat().st_size
+        except OSError as error:
+            raise RunError(f"no flow of {video} at {archive}: build the flow cache first") from error
+
     def _build(self, videos: list[Path | Source], workers: int, decode_limit: float, show: bool) -> FlowReport:
         self._remove_leftovers()
         contents = self._contents.digests(videos, threads=workers, show=show)

@@ -61,7 +61,7 @@ def held_out(
         kept_back |= {sample.name for r in order[:taken] for sample in recordings[r]}
     fitted = tuple(sample for sample in videos.samples if sample.name not in kept_back)
     held = tuple(sample for sample in videos.samples if sample.name in kept_back)
-    return replace(videos, samples=fitted), replace(videos, samples=held, missing=0)
+    return replace(videos, samples=fitted), replace(videos, samples=held, missing=0, absent=())
 
 
 def _recording(sample: Sample) -> str:

@@ -15,6 +15,16 @@ from videoattn.data.videos import VideoList
 from videoattn.locations import cache_root
 
 
+def kinds(flow: FlowSettings, *, compensated: bool) -> tuple[FlowSettings, ...]:
+    """`flow` and, where asked for, the same without the motion of the camera."""
+    return (flow, replace(flow, compensated=True)) if compensated else (flow,)
+
+
+def flow_cache(settings: FlowSettings) -> FlowCache:
+    """Where all trainings look for flow of these settings."""
+    return FlowCache(cache_root() / "flow", settings)
+
+
 class TwoStreamData:
     """Training and test clips of one data set, with flow.
 
@@ -37,8 +47,7 @@ class TwoStreamData:
         compensated: bool = False,
         held: float = 0.0,
     ):
-        kinds = [flow, replace(flow, compensated=True)] if compensated else [flow]
-        self.caches = tuple(FlowCache(cache_root() / "flow", kind) for kind in kinds)
+        self.caches = tuple(map(flow_cache, kinds(flow, compensated=compensated)))
         self.settings = dict(settings)
         self.unreadable: list[str] = []
         lists = videos()

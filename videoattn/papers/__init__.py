@@ -11,7 +11,7 @@ import importlib
 from pathlib import Path
 
 from videoattn.errors import InputError
-from videoattn.training.parameters import unknown
+from videoattn.training.parameters import Parameters, unknown
 
 PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
 
@@ -33,3 +33,15 @@ def check_paper(name: str | None) -> str:
 def data_sets(paper: str) -> tuple[str, ...]:
     """The data sets on which a paper's notebook can run, besides the probe."""
     return importlib.import_module(f"videoattn.papers.{paper}").DATA_SETS
+
+
+def flow_settings(parameters: Parameters) -> tuple:
+    """The `FlowSettings` of all flow that the studies of a paper read; InputError where they read none."""
+    names = [".".join(filter(None, (__name__, parameters.paper, part, "study"))) for part in parts(parameters.paper)]
+    studies = [study for study in map(importlib.import_module, names) if hasattr(study, "flow_settings")]
+    found = tuple(settings for study in studies for settings in study.flow_settings(parameters))
+    if not found:
+        raise InputError(
+            f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: they need no flow"
+        )
+    return found

@@ -146,7 +146,7 @@ def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Contai
             f"{len(missing)} of {len(videos.samples)} listed {videos.subset} videos are missing under {root}: "
             f"{', '.join(missing[:SHOWN])}{', ...' if len(missing) > SHOWN else ''}"
         )
-    return replace(videos, samples=kept, missing=len(missing))
+    return replace(videos, samples=kept, missing=len(missing), absent=tuple(missing))
 
 
 def _names(folder: Path) -> frozenset[str]:

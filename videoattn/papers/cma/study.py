@@ -1,6 +1,7 @@
 """The study of cross-modality attention: from the notebook's parameters to networks, clips and a folder of results."""
 
 import functools
+from dataclasses import replace
 
 from torch import Tensor, nn
 
@@ -34,15 +35,11 @@ def study(parameters: Parameters) -> Study:
     """
     if parameters.flow == "none":
         raise InputError("FLOW is 'none', but cma needs flow; good ones: 'auto', 'tvl1', 'dis'")
-    parameters, profile, start = sized(
-        parameters, PROFILES, VIDEOS, PROTOCOLS, needs=functools.partial(_needs, parameters=parameters)
-    )
+    parameters, profile, start = _sized(parameters)
     probe = parameters.dataset == PROBE
-    flow = profile.flow if parameters.flow == "auto" else parameters.flow
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     plan = values(profile) | {
-        "flow": flow,
         "seeds": seeds,
         **start.plan(),
         "variants": {name: values(VARIANTS[name]) for name in profile.jobs},
@@ -52,7 +49,7 @@ def study(parameters: Parameters) -> Study:
         del plan[name]  # without effect on the results
     objective = ONE_CLASS if probe else Objective.of(lists[0])
     outputs = profile.probe.classes if probe else objective.outputs(len(lists[0].classes))
-    data = _Clips(profile, flow, lists)
+    data = _Clips(profile, _flow(profile), lists)
     return Study(
         paper="cma",
         parameters=parameters,
@@ -76,6 +73,21 @@ def study(parameters: Parameters) -> Study:
         start=start,
         objective=objective,
     )
+
+
+def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
+    """The flow that the study of these parameters reads."""
+    return (_flow(_sized(parameters)[1]),)
+
+
+def _sized(parameters: Parameters) -> tuple[Parameters, Profile, Start]:
+    needs = functools.partial(_needs, parameters=parameters)
+    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS, needs=needs)
+    return parameters, profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow), start
+
+
+def _flow(profile: Profile) -> FlowSettings:
+    return FlowSettings(algorithm=profile.flow, short_side=profile.short_side)
 
 
 def _needs(name: str, parameters: Parameters) -> tuple[str, ...]:
@@ -115,10 +127,8 @@ def _job(name: str, profile: Profile, start: Start) -> Job:
 class _Clips:
     """Clips of the data set and, for the transfer, of the second one; prepared when first asked for."""
 
-    def __init__(self, profile: Profile, flow: str, lists: Lists | None):
-        self.profile = profile
-        self.flow = FlowSettings(algorithm=flow, short_side=profile.short_side)
-        self.lists = lists
+    def __init__(self, profile: Profile, flow: FlowSettings, lists: Lists | None):
+        self.profile, self.flow, self.lists = profile, flow, lists
         self._sets: dict[str, TwoStreamData] = {}
 
     def train(self, job: Job, seed: int) -> Snippets:
@@ -148,9 +158,7 @@ class _Clips:
         if key not in self._sets:
             probe = self.profile.probe.second() if key == "second" else self.profile.probe
             self._sets[key] = TwoStreamData(
-                (lambda: self.lists)
-                if self.lists
-                else (lambda: listed("folder", probe.generate(cache_root() / "probes"))),
+                lambda: self.lists or listed("folder", probe.generate(cache_root() / "probes")),
                 flow=self.flow,
                 settings={"segments": self.profile.snippets, "dense": self.profile.dense},
                 max_unreadable=self.profile.max_unreadable,

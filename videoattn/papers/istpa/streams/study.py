@@ -13,7 +13,7 @@ from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
 from videoattn.data.parallel import cores
 from videoattn.data.snippets import Snippets
-from videoattn.data.two_stream import TwoStreamData
+from videoattn.data.two_stream import TwoStreamData, kinds
 from videoattn.errors import RunError
 from videoattn.idt.classify import idt_scores
 from videoattn.idt.features import TrackCache
@@ -28,6 +28,7 @@ from videoattn.reporting.record import read
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import PROBE, Parameters
 from videoattn.training.profiles import sized
+from videoattn.training.protocol import Start
 from videoattn.training.recipe import values
 from videoattn.training.rgb_study import WITHOUT_EFFECT
 from videoattn.training.study import Study
@@ -51,21 +52,12 @@ def study(parameters: Parameters) -> Study | None:
     Raises:
         InputError: the data set is not as it should be.
     """
-    if parameters.flow == "none" or parameters.dataset in WITHOUT_FLOW or _of_first(parameters):
+    if not _is_made(parameters):
         return None
-    parameters, profile, start = sized(
-        parameters,
-        PROFILES,
-        VIDEOS,
-        PROTOCOLS,
-        needs=lambda name: VARIANTS[name].after,
-        elsewhere=ATTENTION,
-        part=PART,
-    )
+    parameters, profile, start = _sized(parameters)
     if not profile.jobs:
         return None
     probe = parameters.dataset == PROBE
-    profile = profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow)
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     variants = {name: VARIANTS[name] for name in profile.jobs}
@@ -104,6 +96,29 @@ def study(parameters: Parameters) -> Study | None:
         scored=data.trajectories,
         start=start,
     )
+
+
+def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
+    """The flow that the study of these parameters reads; none where there is no such study."""
+    if not _is_made(parameters):
+        return ()
+    _, profile, _ = _sized(parameters)
+    sides = dict.fromkeys(side(VARIANTS[name], profile)[1] for name in profile.jobs)
+    return tuple(kind for short_side in sides for kind in kinds(_flow(profile, short_side), compensated=True))
+
+
+def _is_made(parameters: Parameters) -> bool:
+    return not (parameters.flow == "none" or parameters.dataset in WITHOUT_FLOW or _of_first(parameters))
+
+
+def _sized(parameters: Parameters) -> tuple[Parameters, Profile, Start]:
+    needs = {"needs": lambda name: VARIANTS[name].after, "elsewhere": ATTENTION, "part": PART}
+    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS, **needs)
+    return parameters, profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow), start
+
+
+def _flow(profile: Profile, short_side: int) -> FlowSettings:
+    return FlowSettings(algorithm=profile.flow, short_side=short_side, bound=profile.bound)
 
 
 def _of_first(parameters: Parameters) -> bool:
@@ -207,7 +222,7 @@ class StreamsData:
             own = self.profile
             self._sets[key] = TwoStreamData(
                 lambda: self.lists or listed("folder", self._folder),
-                flow=FlowSettings(algorithm=own.flow, short_side=short_side, bound=own.bound),
+                flow=_flow(own, short_side),
                 settings={"all": replace(own.snippets, size=size)},
                 max_unreadable=own.max_unreadable if self.lists else 0.0,
                 compensated=True,
