@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -54,7 +53,7 @@ class Resident:
             trim(0)
 
     def reset(self) -> None:
-        self._seen = 0
+        self._seen = self.held()
         try:
             (PROC / "clear_refs").write_text("5")  # the peak becomes what is taken now
             self._forgets = True
@@ -112,8 +111,6 @@ def available(device: torch.device) -> int:
 
 
 def _high_water() -> int:
-    with suppress(OSError):
-        for line in (PROC / "status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
-    return 0
+    """The most that was ever resident, or since the peak was forgotten."""
+    lines = (PROC / "status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
