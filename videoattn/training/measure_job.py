@@ -1,6 +1,5 @@
 """One job of a study measured before it is trained: seconds and memory of its training and its tests."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,11 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from videoattn.data.parallel import cores
 from videoattn.training.jobs import Job
 from videoattn.training.loading import LoaderDied, load
 from videoattn.training.loop import Shuffle
 from videoattn.training.measure import EXHAUSTED, Cost, Unmeasured, measure_testing, measure_training, out_of_memory
 from videoattn.training.memory import memory_of
+from videoattn.training.run_job import tested_videos
 
 if TYPE_CHECKING:
     from videoattn.training.study import Study
@@ -93,7 +94,7 @@ def _measured_network(
 ) -> JobEstimate:
     recipe = job.recipe
     data = study.data.train(job, seed)
-    used = len(Shuffle(len(data), seed, recipe.batch_size))  # videos of an epoch
+    used = len(Shuffle(len(data), seed, recipe.batch_size, recipe.rehearsal))  # videos of an epoch
     size = min(used, recipe.batch_size // recipe.accumulation)
     tests = {"": study.data.test(job)} | (study.further(job) if study.further else {})
     loaded = [load(test, _spread(len(test), TEST_ITEMS)) for test in tests.values()]
@@ -110,9 +111,10 @@ def _measured_network(
     epoch = _pass(study, device, videos=used, at_once=size, loading=loading, cost=cost)
     testing, peaks = 0.0, []
     for test, (views, seconds) in zip(tests.values(), loaded, strict=True):
-        at_once = min(len(test), study.test_batch)
+        count = tested_videos(study, len(test))
+        at_once = min(count, study.test_batch)
         tested = measure_testing(network, views, job, videos=at_once, device=device, memory=memory)
-        testing += _pass(study, device, videos=len(test), at_once=at_once, loading=seconds, cost=tested)
+        testing += _pass(study, device, videos=count, at_once=at_once, loading=seconds, cost=tested)
         peaks.append(tested.memory(at_once))
     return JobEstimate(
         name=job.name,
@@ -129,8 +131,7 @@ def _pass(study: "Study", device: torch.device, *, videos: int, at_once: int, lo
     """Seconds for `videos` videos, `at_once` at a time. loading: seconds for one by one process."""
     full, rest = divmod(videos, at_once)
     computing = full * cost.seconds(at_once) + (cost.seconds(rest) if rest else 0.0)
-    cores = max(1, len(os.sched_getaffinity(0)) // study.lanes)
-    loading *= videos / max(1, min(study.workers, cores))
+    loading *= videos / max(1, min(study.workers, cores() // study.lanes))
     overlap = study.workers > 0 and device.type != "cpu"  # on a CPU both need the same cores
     return max(loading, computing) if overlap else loading + computing
 

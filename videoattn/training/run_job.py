@@ -31,7 +31,7 @@ def run_job(study: "Study", job: Job, seed: int) -> dict:
         accelerator.free_memory()
     else:
         log, further, device, initial = [], {}, "cpu", ""
-        scores = {key: values[: _most(study, len(values))] for key, values in study.scored(job, seed).items()}
+        scores = {key: values[: tested_videos(study, len(values))] for key, values in study.scored(job, seed).items()}
     study.files.keep_scores(job.name, seed, scores)
     result = {
         "metrics": further,
@@ -69,7 +69,7 @@ def _tested(
     scores, labels = {}, {}
     tests = {"": study.data.test(job)} | (study.further(job) if study.further else {})
     for protocol, test in tests.items():
-        videos = Subset(test, range(_most(study, len(test))))
+        videos = Subset(test, range(tested_videos(study, len(test))))
         found, labels[f"labels {protocol}".rstrip()] = predict(
             network,
             videos,
@@ -83,6 +83,6 @@ def _tested(
     return scores | labels, further
 
 
-def _most(study: "Study", videos: int) -> int:
+def tested_videos(study: "Study", videos: int) -> int:
     """How many of so many test videos are taken: in a rehearsal as many as steps."""
     return min(videos, study.parameters.steps or videos)
