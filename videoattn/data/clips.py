@@ -171,7 +171,7 @@ class Clips(Dataset):
         """H and W of the frames as they are decoded."""
         info = self._info(index)
         side, aspect = self.settings.short_side, self.settings.aspect
-        return (side, 2 * round(side * aspect / 2)) if aspect else short_side(info.height, info.width, side)
+        return short_side(info.height, info.width, side, aspect)
 
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         """(n, 3, H, W) uint8."""

@@ -37,10 +37,13 @@ class _GivenUp(_Refused):
     """The child died over the file, or had to be killed."""
 
 
-def short_side(height: int, width: int, short: int) -> tuple[int, int]:
-    """(H, W), even, with the shorter side `short` pixels (an even number) and the aspect ratio kept."""
+def short_side(height: int, width: int, short: int, aspect: float | None = None) -> tuple[int, int]:
+    """(H, W), even, with the shorter side `short` pixels (an even number) and the aspect ratio kept; or, with `aspect`,
+    the width by the height, stretched to it."""
     if short < 2 or short % 2 or min(height, width) < 1:
         raise InputError(f"shorter side {short} for {height}x{width} pixels; it must be an even number of at least 2")
+    if aspect is not None:
+        return short, 2 * round(short * aspect / 2)
     long = 2 * round(short * max(height, width) / min(height, width) / 2)
     return (short, long) if height <= width else (long, short)
 

@@ -34,7 +34,8 @@ class FlowSettings:
 
     algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, at
     least 16. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
-    about half as large). compensated: without the motion of the camera (warped flow).
+    about half as large). compensated: without the motion of the camera (warped flow). aspect: width by height to which
+    all frames are stretched, at least 1; None keeps that of each video.
     """
 
     algorithm: str
@@ -42,6 +43,7 @@ class FlowSettings:
     bound: float = 20.0
     encoding: str = "png"
     compensated: bool = False
+    aspect: float | None = None
 
     def __post_init__(self) -> None:
         _known("algorithm", self.algorithm, ALGORITHMS)
@@ -50,6 +52,8 @@ class FlowSettings:
             raise InputError(
                 f"short_side is {self.short_side}; it must be an even number of at least {SMALLEST} pixels"
             )
+        if self.aspect is not None and not 1 <= self.aspect <= 4:
+            raise InputError(f"aspect is {self.aspect}; it must be a number from 1 (square) to 4, or None")
         if not 0 < self.bound < float("inf"):
             raise InputError(f"bound is {self.bound}; it must be a positive number of pixels")
 
@@ -57,7 +61,8 @@ class FlowSettings:
     def folder(self) -> str:
         """The name of the cache folder of these settings."""
         algorithm = f"{self.algorithm}-warped" if self.compensated else self.algorithm
-        return f"{algorithm}-{self.short_side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
+        side = f"{self.short_side}x{self.aspect:g}" if self.aspect else f"{self.short_side}"
+        return f"{algorithm}-{side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ def _compute(job: _Job) -> str | None:
         info = decoder.info(job.video)
         if info.frames < 2:
             return f"{info.frames} frame, no flow"
-        size = short_side(info.height, info.width, job.settings.short_side)
+        size = short_side(info.height, info.width, job.settings.short_side, job.settings.aspect)
         gray = gray_frames(decoder, job.video, info.frames, size)
         own = job.settings
         fields = successive(gray, own.algorithm, compensated=own.compensated)

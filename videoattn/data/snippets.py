@@ -179,7 +179,7 @@ class Snippets(Dataset):
             self._decoder = Decoder()
         source = self.videos.samples[index].source
         info = self._decoder.info(source)
-        size = short_side(info.height, info.width, self.flow.settings.short_side)
+        size = short_side(info.height, info.width, self.flow.settings.short_side, self.flow.settings.aspect)
         return torch.from_numpy(self._decoder.frames(source, wanted, size=size)).permute(0, 3, 1, 2)
 
     def _fields(self, index: int, wanted: Sequence[int]) -> Tensor:

@@ -87,7 +87,7 @@ def _sized(parameters: Parameters) -> tuple[Parameters, Profile, Start]:
 
 
 def _flow(profile: Profile) -> FlowSettings:
-    return FlowSettings(algorithm=profile.flow, short_side=profile.short_side)
+    return FlowSettings(algorithm=profile.flow, short_side=profile.short_side, aspect=profile.aspect)
 
 
 def _needs(name: str, parameters: Parameters) -> tuple[str, ...]:
