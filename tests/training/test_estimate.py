@@ -15,8 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from videoattn.training import estimate as estimates
-from videoattn.training import measure_job
-from videoattn.training import study as studies
+from videoattn.training import measure_job, run_job
 from videoattn.training.estimate import estimate
 from videoattn.training.jobs import Job
 from videoattn.training.loop import Shuffle
@@ -153,7 +152,7 @@ def test_networks_start_from_untrained_ones_that_are_built_once_and_forgotten(tm
 
 
 def test_the_study_ends_as_it_would_without(tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "environment", lambda device: {"device": str(device)})
+    monkeypatch.setattr(run_job, "environment", lambda device: {"device": str(device)})
     read = []
 
     class Random(nn.Module):

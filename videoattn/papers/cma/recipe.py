@@ -25,7 +25,7 @@ class Profile:
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
         warm_start: without ImageNet weights 2D branches with blocks start from `Variant.warm`.
         snippets, dense: what 2D and 3D networks take from a video.
-        short_side: of frames and flow in pixels. aspect: width by height to which these are stretched, None for as it is.
+        short_side: of frames and flow in pixels. aspect: width by height to which these are stretched, None for none.
         flow: algorithm where the user names none.
         probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
         workers: processes that load clips. test_batch: videos at a time in testing.
