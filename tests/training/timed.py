@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -109,14 +108,15 @@ def study_of(
     training: Dataset | None = None,
     testing: Dataset | None = None,
     jobs: tuple[Job, ...] = (Job("a", RECIPE, "rgb"),),
-    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     **fields: object,
 ) -> Study:
     """A study of one seed; `fields` of it may be given."""
     first = {"build": lambda job, weights: net(), "rows": (), "plan": {}, "seeds": (0,)} | fields
     data = Data(training or Points(16), testing or Points(12, views=1))
     study = Study(paper="cma", parameters=replace(check("cma", {}, ()), runs=folder), jobs=jobs, data=data, **first)
-    study.objective = SimpleNamespace(loss=loss)
+    if loss:
+        study.objective = SimpleNamespace(loss=loss)
     return study
 
 
