@@ -13,6 +13,7 @@ import official_frames
 import pytest
 
 from videoattn.data.datasets import load
+from videoattn.evaluation.multilabel import charades_metrics
 from videoattn.locations import repository
 from videoattn.papers import data_sets, parts
 from videoattn.reporting.record import read
@@ -54,9 +55,9 @@ MAKE = {
 }
 # One training of each paper, as light as its table has one.
 LIGHT = {
-    "rcca": {"DATASET": "hmdb51", "SPLIT": "2", "JOBS": "tsm-r3", "PRETRAINED": "false"},
+    "rcca": {"DATASET": "hmdb51", "SPLIT": "2", "JOBS": "mfnet-rcca", "PRETRAINED": "false"},
     "cma": {"DATASET": "kinetics400", "JOBS": "flow", "PRETRAINED": "false", "FLOW": "dis"},
-    "aia": {"DATASET": "something_v1", "JOBS": "tsn-CinST_STinC", "PRETRAINED": "false"},
+    "aia": {"DATASET": "something_v1", "JOBS": "tsn-C", "PRETRAINED": "false"},
     "banet": {"DATASET": "kinetics400", "JOBS": "lite-both-4f", "PRETRAINED": "false"},
     "istpa": {"DATASET": "charades", "JOBS": "bn-both"},
 }
@@ -95,16 +96,15 @@ def test_make_runs_the_papers_own_recipe(paper, tmp_path, cache):
     assert record.data["train"] == len(load(own["DATASET"], data, "train", split=int(own.get("SPLIT", 1))).samples)
 
 
-def run(paper: str, root: Path, data: Path, part: str = "", **values: str):
-    given = {"PROFILE": "paper", "DATA": str(data), "RUNS": str(root / "runs"), "STEPS": "1"} | values
-    study = study_of(check(paper, given, data_sets(paper)), part)
+def run(paper: str, root: Path, data: Path, **values: str):
+    """A study of the profile check, for one step."""
+    given = {"DATA": str(data), "RUNS": str(root / "runs"), "STEPS": "1"} | values
+    study = study_of(check(paper, given, data_sets(paper)))
     return study, study.run()
 
 
 def test_a_chain_of_pre_training_and_fine_tuning(tmp_path, cache, capsys):
-    first, _ = run(
-        "rcca", tmp_path, made("mini_kinetics", tmp_path), DATASET="mini_kinetics", JOBS="tsm-none", PRETRAINED="false"
-    )
+    first, _ = run("rcca", tmp_path, made("mini_kinetics", tmp_path), DATASET="mini_kinetics", JOBS="tsm-none")
     tuned, record = run(
         "rcca", tmp_path, made("hmdb51", tmp_path), DATASET="hmdb51", JOBS="tsm-none", INIT=str(first.folder)
     )
@@ -116,14 +116,24 @@ def test_a_chain_of_pre_training_and_fine_tuning(tmp_path, cache, capsys):
     last = [name for name in ours if ".fc." in name]
     assert last
     assert all(before[name].equal(ours[name]) for name in ours if name not in last)
-    assert "as initialised" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "as initialised: fc (2)" in shown
+    assert "estimated from 2 steps of 1 network" in shown
 
 
 def test_several_heads(tmp_path, cache):
-    _, record = run("aia", tmp_path, made("epic55", tmp_path), DATASET="epic55", JOBS="tsn-none", PRETRAINED="false")
+    study, record = run("aia", tmp_path, made("epic55", tmp_path), DATASET="epic55", JOBS="tsn-none")
     metrics = record.results[0]["metrics"]
     assert set(metrics) == {"tsn-none verb", "tsn-none noun"}
-    assert [len(metrics[f"tsn-none {head}"]["confusion"]) for head in ("verb", "noun")] == [3, 6]
+    assert [len(metrics[f"tsn-none {head}"]["confusion"]) for head in ("verb", "noun")] == [3, 4]
+    assert study.data.main.description()["name"] == "epic55-p01-25"
+
+
+def test_several_labels(tmp_path, cache):
+    study, record = run("istpa", tmp_path, made("charades", tmp_path), DATASET="charades", JOBS="mean", STEPS="9")
+    scores, labels = study.scores("mean", 0)["rgb"], study.scores("mean", 0)["labels"]
+    assert labels.shape == scores.shape
+    assert record.results[0]["metrics"]["mean"]["map"] == charades_metrics(scores, labels)["map"]
 
 
 def test_all_studies_of_a_paper_take_its_data_sets(tmp_path, cache):

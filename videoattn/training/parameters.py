@@ -46,7 +46,7 @@ PARAMETERS = (
         "optical flow: tvl1, dis, none (RGB alone), or auto (as the profile says)",
         choices=("auto", "tvl1", "dis", "none"),
     ),
-    Parameter("JOBS", "", "the trainings to run, as JOBS=name,name; empty: all of the profile"),
+    Parameter("JOBS", "", "the trainings to run, by name, with commas between them; empty: all of the profile"),
     Parameter(
         "PRETRAINED",
         "auto",
