@@ -132,7 +132,7 @@ def test_lanes_compute_in_one_thread(tmp_path):
         torch.set_num_threads(before)
 
 
-def test_networks_start_from_untrained_ones_that_are_built_once_and_forgotten(tmp_path):
+def test_networks_start_from_untrained_ones_that_are_built_once_and_forgotten(tmp_path, monkeypatch):
     built, kept = [], []
 
     def build(job, weights):
@@ -145,9 +145,11 @@ def test_networks_start_from_untrained_ones_that_are_built_once_and_forgotten(tm
 
     jobs = (A, B, C, Job("e", RECIPE, "rgb", after=("a",)), Job("f", RECIPE, "rgb", after=("elsewhere",)))
     study = study_of(tmp_path, build=build, jobs=jobs)
+    whole = measure_job.memory_of
+    monkeypatch.setattr(measure_job, "memory_of", lambda device: built.append("memory") or whole(device))
     found = estimate(study, pending(study)[2:], device="cpu")  # c, e and f: a and b are trained already
     assert [job.name for job in found.jobs if not job.unknown] == ["c", "e", "f"]
-    assert built == ["a", "b", "c", "e", "elsewhere", "f"]
+    assert built == ["a", "b", "memory", "c", "memory", "e", "elsewhere", "memory", "f"]
     assert kept == [("b", ["a"]), ("c", ["a", "b"]), ("e", ["a"]), ("f", ["elsewhere"])]
 
 

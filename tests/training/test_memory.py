@@ -1,5 +1,6 @@
 """Peaks of memory: of this process, with and without Linux's help, and of a GPU as PyTorch tells it."""
 
+import gc
 import os
 
 import pytest
@@ -42,7 +43,8 @@ def test_memory_grows_with_the_batch(tmp_path, monkeypatch, forgets):
         monkeypatch.setattr(memory, "PROC", tmp_path / "none")
     elif not os.access("/proc/self/clear_refs", os.W_OK):
         pytest.skip("this kernel does not forget a peak")
-    study = study_of(tmp_path, Holding, testing=Points(9, views=2), test_batch=6)
+    fewer = {"2": Points(2, views=2)}
+    study = study_of(tmp_path, Holding, testing=Points(9, views=2), test_batch=6, further=lambda _: fewer)
     with timed.by_the_clock():
         (found,) = estimate(study, pending(study), device="cpu").jobs
     assert found.training_memory == pytest.approx(8 * 64 * MIB, rel=0.05)
@@ -53,6 +55,12 @@ def test_memory_grows_with_the_batch(tmp_path, monkeypatch, forgets):
 
 
 def test_freed_memory_does_not_count():
+    circle = [torch.ones(100, MIB)]
+    circle.append(circle)
+    del circle
+    found = memory.Resident()
+    gc.collect()
+    assert abs(found.held()) < 20 * MIB
     block = torch.ones(100, MIB)
     found = memory.Resident()
     block = None

@@ -113,18 +113,17 @@ def estimate(
     """
     device = torch.device(device) if device is not None else PartialState().device
     free_memory = available(device)
-    first = {job.name: (job, seed) for job, seed in reversed(pending)}
-    order = list(dict.fromkeys(job.name for job, _ in pending))
+    jobs = {job.name: (job, seed) for job, seed in pending}
     trained = [job.name for job, _ in pending]
     untrained = Untrained(study)
     found: dict[str, JobEstimate] = {}
-    progress = Progress("measured before training", len(order), what="network", quiet=True)
+    progress = Progress("measured before training", len(jobs), what="network", quiet=True)
     with undisturbed(device, threads=1 if study.lanes > 1 else None):
-        for i, name in enumerate(order):
-            job, seed = first[name]
+        for name, (job, seed) in jobs.items():
             found[name] = measure_job(study, job, seed, trained.count(name), device, untrained)
-            untrained.keep({earlier for later in order[i + 1 :] for earlier in first[later][0].after})
-            progress.advance(i + 1, name)
+            later = [job for job, _ in jobs.values() if job.name not in found]
+            untrained.keep({earlier for job in later for earlier in job.after})
+            progress.advance(len(found), name)
     gc.collect()  # the last network; a GPU's memory is the study's again
     if device.type == "cuda":
         torch.cuda.empty_cache()
