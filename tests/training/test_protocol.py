@@ -104,14 +104,16 @@ def test_profiles_of_data_sets(tmp_path):
 
 
 def test_jobs_bring_what_they_need():
-    def jobs(names):
+    def jobs(names, part=""):
         given = check("demo", {"JOBS": names}, SETS)
         needs = {"a": (), "b": ("a",), "c": ("b",), "d": ()}
-        return sized(given, PROFILES, VIDEOS, (), needs=needs.__getitem__, elsewhere=("x",))[1].jobs
+        return sized(given, PROFILES, VIDEOS, (), needs=needs.__getitem__, elsewhere=("x",), part=part)[1].jobs
 
     assert jobs("a") == ("a",)
     assert jobs("c, a") == ("a", "b", "c")
-    assert jobs("x") == ()
+    assert jobs("x", part="streams") == ()
+    with pytest.raises(InputError, match=r"JOBS is 'x': name one of the first study too: .*'a', 'b', 'c'"):
+        jobs("x")
     assert jobs("x,b") == ("a", "b")
     with pytest.raises(InputError, match="unknown name in JOBS 'q'; good ones: a, b, c, x"):
         jobs("a,q")

@@ -32,7 +32,7 @@ def sized(
         elsewhere: jobs of the paper's other studies, which JOBS may name. part: of the paper that this study is.
 
     Raises:
-        InputError: JOBS names a job that the profile has not, or as `start_of`.
+        InputError: JOBS names a job that the profile has not, or none of a paper's first study; or as `start_of`.
     """
     parameters = parameters.resolved()
     profile = profiles[parameters.profile]
@@ -41,7 +41,10 @@ def sized(
         own = protocol_of(parameters, start, protocols) if parameters.profile == "paper" else None
         profile = replace(profile, **(own.changes if own else videos[parameters.profile]))
     if parameters.jobs:
-        profile = replace(profile, jobs=_with_needed(parameters.jobs, profile.jobs, needs, elsewhere))
+        jobs = _with_needed(parameters.jobs, profile.jobs, needs, elsewhere)
+        if not jobs and not part:
+            raise InputError(f"JOBS is {','.join(parameters.jobs)!r}: name one of the first study too: {profile.jobs}")
+        profile = replace(profile, jobs=jobs)
     recipes = {
         f.name: rehearsed(getattr(profile, f.name), parameters.steps)
         for f in dataclasses.fields(profile)
