@@ -62,6 +62,8 @@ def test_other_profiles_say_what_they_read_too(root, built, paper, module, profi
 
 def test_what_the_papers_say():
     values = {"PROFILE": "paper", "DATASET": "folder", "DATA": "."}
-    assert flow_settings(check("cma", values, ("folder",))) == (FlowSettings(algorithm="tvl1", short_side=256),)
+    assert flow_settings(check("cma", values, ("folder",))) == (
+        FlowSettings(algorithm="tvl1", short_side=256, aspect=1.0),
+    )
     found = [(own.short_side, own.compensated) for own in flow_settings(check("istpa", values, ("folder",)))]
     assert found == [(340, False), (340, True), (256, False), (256, True)]
