@@ -199,7 +199,18 @@ def test_exit_codes(monkeypatch, capsys, error, code):
     assert capsys.readouterr().err == ("" if code > 2 else f"videoattn: {error}\n")
 
 
-@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["runs"], ["data", "ucf101", ".", "--split", "4"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["no-such-command"],
+        ["runs"],
+        ["data"],
+        ["data", "ucf101", "."],
+        ["data", "flow", "ucf101"],
+        ["data", "verify", "ucf101", ".", "--split", "all"],
+    ],
+)
 def test_wrong_commands(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
@@ -220,7 +231,8 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "name",
-    ["videoattn.data.survey:main_data", "videoattn.published:main_runs", "videoattn.reporting.tables:summary"]
+    [f"videoattn.data.{name}" for name in ("catalogue:catalogue", "verify:main_verify", "flow_ahead:main_flow")]
+    + ["videoattn.published:main_runs", "videoattn.published:summary"]
     + [f"videoattn.papers.{paper}.{rest}" for paper in PAPERS for rest in ("study:study", "audit:rows", "bench:rows")],
 )
 def test_every_command_has_its_work(name):

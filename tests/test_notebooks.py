@@ -68,7 +68,7 @@ def test_each_equation_stands_in_library_notebook_and_tests(name):
     library = "".join(path.read_text() for path in (ROOT / "videoattn" / "papers" / name).glob("*.py"))
     folders = (ROOT / "tests" / "papers" / name, ROOT / "tests" / "training")
     tests = "".join(path.read_text() for folder in folders for path in folder.glob("*.py"))
-    training = (ROOT / "videoattn" / "training" / "loop.py").read_text()
+    training = (ROOT / "videoattn" / "training" / "objective.py").read_text()
     notebook = "\n".join(cell.source for cell in code(NOTEBOOKS[name]))
     assert equations(notebook) == equations(tests) == equations(library + training)
     documented = {int(n) for n in re.findall(r"^    \((\d+)\) ", library, re.M)}

@@ -30,7 +30,10 @@ def test_defaults():
         "split": 1,
         "seeds": 0,
         "flow": "auto",
-        "pretrained": False,
+        "jobs": (),
+        "pretrained": "auto",
+        "init": None,
+        "steps": 0,
         "allow_missing": False,
         "runs": None,
     }
@@ -39,7 +42,7 @@ def test_defaults():
 def test_texts_are_read(tmp_path):
     values = {"DATASET": "ucf101", "DATA": str(tmp_path), "SPLIT": "2", "SEEDS": "20", "PRETRAINED": "TRUE"}
     found = check("demo", values | {"ALLOW_MISSING": "0", "FLOW": "dis", "RUNS": str(tmp_path / "new")}, SETS)
-    assert (found.split, found.seeds, found.pretrained, found.allow_missing) == (2, 20, True, False)
+    assert (found.split, found.seeds, found.pretrained, found.allow_missing) == (2, 20, "true", False)
     assert (found.data, found.runs, found.flow) == (tmp_path, tmp_path / "new", "dis")
 
 
@@ -61,7 +64,11 @@ def test_texts_are_read(tmp_path):
         ("SEEDS", -1, "0 to 20"),
         ("SEEDS", "", "0 to 20"),
         ("SEEDS", None, "0 to 20"),
-        ("PRETRAINED", "yes", "true, false, 1, 0"),
+        ("PRETRAINED", "yes", "auto, true, false, 1, 0"),
+        ("ALLOW_MISSING", "yes", "true, false, 1, 0"),
+        ("ALLOW_MISSING", 2, "true, false, 1, 0"),
+        ("STEPS", -1, "0 to 1000"),
+        ("JOBS", 3, "a text"),
         ("PRETRAINED", 2, "true, false, 1, 0"),
         ("PRETRAINED", 1.0, "true, false, 1, 0"),
         ("DATASET", "ucf11", "probe, folder, ucf101"),
@@ -107,6 +114,22 @@ def test_what_the_probe_would_ignore_is_refused(given):
     assert "folder, ucf101" in message
 
 
+def test_jobs_are_names_between_commas():
+    assert check("demo", {"JOBS": " a, b-c,,"}, SETS).jobs == ("a", "b-c")
+
+
+@pytest.mark.parametrize(("given", "kept"), [(True, "true"), (0, "false"), ("1", "true"), ("auto", "auto")])
+def test_pretrained_may_be_yes_no_or_as_the_protocol_says(given, kept):
+    assert check("demo", {"PRETRAINED": given}, SETS).pretrained == kept
+
+
+def test_init_may_be_a_file(tmp_path):
+    (tmp_path / "net.pt").touch()
+    for path in (tmp_path, tmp_path / "net.pt"):
+        assert check("demo", {"INIT": str(path)}, SETS).init == path
+    assert "does not exist" in refused({"INIT": str(tmp_path / "other.pt")})
+
+
 def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):
     (tmp_path / "a clip's folder").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -124,7 +147,7 @@ def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):
 )
 def test_changed_values_give_the_same_parameters_again(profile, split, seeds, flow, flags, as_text):
     values = {"PROFILE": profile, "DATASET": "folder", "DATA": "/", "SPLIT": split, "SEEDS": seeds, "FLOW": flow}
-    values |= {"PRETRAINED": flags[0], "ALLOW_MISSING": flags[1]}
+    values |= {"PRETRAINED": ("true", "auto")[flags[0]], "ALLOW_MISSING": flags[1], "JOBS": ("", "a,b")[flags[1]]}
     found = check("demo", {name: str(value) if as_text else value for name, value in values.items()}, SETS)
     assert check("demo", found.changed(), SETS) == found
     assert found.changed() == {p.name: values[p.name] for p in PARAMETERS if values.get(p.name, p.default) != p.default}
@@ -137,8 +160,10 @@ def test_changed_values_give_the_same_parameters_again(profile, split, seeds, fl
 def test_any_value_is_read_or_refused(parameter, value):
     with contextlib.suppress(InputError):
         found = getattr(check("demo", {parameter.name: value}, SETS), parameter.name.lower())
-        folder = parameter.name in ("DATA", "RUNS")
-        assert isinstance(found, Path | None if folder else type(parameter.default))
+        path = parameter.name in ("DATA", "INIT", "RUNS")
+        assert isinstance(
+            found, Path | None if path else tuple if parameter.name == "JOBS" else type(parameter.default)
+        )
 
 
 def test_auto_takes_what_the_machine_has(monkeypatch):

@@ -39,11 +39,18 @@ def module(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def for_types_alone(node: ast.AST) -> bool:
+    """Whether it is `if TYPE_CHECKING:`, whose imports are never made."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
 def imports(path: Path, root: Path) -> Iterator[str]:
     """The modules that a file imports, in full; of `from a import b` both a and a.b, since b may be a module."""
     package = module(path, root).split(".")
     package = package if path.name == "__init__.py" else package[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    typing = {id(inner) for node in ast.walk(tree) if for_types_alone(node) for inner in ast.walk(node)}
+    for node in (node for node in ast.walk(tree) if id(node) not in typing):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -8,8 +8,8 @@ from videoattn import published
 from videoattn.papers import PAPERS, parts
 from videoattn.reporting import tables
 from videoattn.reporting.record import Record, environment
+from videoattn.training.by_parameters import study_of
 from videoattn.training.parameters import check
-from videoattn.training.study import study_of
 
 
 def record(part: str, rows: dict[str, float]) -> Record:

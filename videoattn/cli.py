@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from videoattn.errors import InputError, RunError
-from videoattn.papers import PAPERS, check_paper, data_sets
+from videoattn.papers import PAPERS, check_paper, data_sets, flow_settings
 from videoattn.training.parameters import NAMES, PARAMETERS, Parameters, check, unknown
 
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) -> Parameters:
     """The parameters of arguments such as `PAPER=cma`; of a name alone, `environment` holds the value.
 
-    A relative DATA is looked for in the current folder, then in the one that CALLED_FROM of `environment` names.
+    A relative DATA or INIT is looked for in the current folder, then in the one that CALLED_FROM names there.
 
     Raises:
         InputError: a name or a value is wrong; the message lists the good ones.
@@ -50,9 +50,10 @@ def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) ->
             raise InputError(f"{name} has no value: give {name}=...")
         values[name] = value if given else environment[name]
     paper = check_paper(values.pop("PAPER", None))
-    data = values.get("DATA")
-    if data and not os.path.exists(data) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), data)):
-        values["DATA"] = os.path.join(environment["CALLED_FROM"], data)
+    for name in ("DATA", "INIT"):
+        path = values.get(name)
+        if path and not os.path.exists(path) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), path)):
+            values[name] = os.path.join(environment["CALLED_FROM"], path)
     return check(paper, values, data_sets(paper))
 
 
@@ -89,11 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", parents=[paper], help="measure the speed of a paper's modules on this machine")
     bench.set_defaults(work=_bench)
 
-    data = commands.add_parser("data", help="look a data set through: which videos are missing or unreadable")
-    data.add_argument("data_set", metavar="DATASET", help="folder or ucf101")
-    data.add_argument("root", metavar="DATA", help="the folder of the data set")
-    data.add_argument("--split", type=int, default=1, choices=(1, 2, 3), help="which official split (default: 1)")
-    data.set_defaults(work=_data)
+    _add_data(commands.add_parser("data", help="real data sets: where they come from, whether they are whole, flow"))
 
     runs = commands.add_parser("runs", help="the records of the runs")
     runs.set_defaults(work=_runs)
@@ -109,6 +106,42 @@ def _parser() -> argparse.ArgumentParser:
     publish = actions.add_parser("publish", help="copy what git should keep of a finished run")
     publish.add_argument("folder", metavar="FOLDER", help="the run, as in runs/cma/gpu-probe-0123456789")
     return parser
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="all data sets and where to get them").set_defaults(work=_data_list)
+    which = argparse.ArgumentParser(add_help=False)
+    which.add_argument("data_set", metavar="NAME", help="the data set, as `videoattn data list` names it")
+    which.add_argument("root", metavar="ROOT", help="the folder in which it lies")
+    which.add_argument("--workers", type=int, metavar="N", help="processes at a time (default: one a core)")
+
+    verify = actions.add_parser(
+        "verify", parents=[which], help="check the lists, decode every video; goes on where it was stopped"
+    )
+    verify.add_argument("--split", type=int, metavar="N", help="one official split (default: all)")
+    verify.add_argument("--report", metavar="FILE", help="where to keep what was found (default: in the cache)")
+    verify.add_argument(
+        "--time-limit",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="for a video to open, and each 32 frames of it to decode (default: 10, as trainings have it)",
+    )
+    verify.add_argument("--quick", action="store_true", help="decode the first and the last frame of each video alone")
+    verify.set_defaults(work=_data_verify)
+
+    flow = actions.add_parser(
+        "flow", parents=[which], help="compute optical flow before trainings need it; goes on where it was stopped"
+    )
+    flow.add_argument("--split", type=int, default=1, metavar="N", help="official split (default: 1)")
+    flow.add_argument("--paper", metavar="PAPER", help="the flow that the study of this paper reads, profile paper")
+    flow.add_argument("--algorithm", metavar="NAME", help="tvl1 or dis")
+    flow.add_argument("--short-side", type=int, metavar="N", help="shorter side of the frames in pixels")
+    flow.add_argument("--bound", type=float, metavar="N", help="pixels at which flow is clipped (default: 20)")
+    flow.add_argument("--encoding", metavar="NAME", help="png (default) or jpeg")
+    flow.add_argument("--warped", action="store_true", help="also flow without the motion of the camera")
+    flow.set_defaults(work=_data_flow)
 
 
 def _reproduce(options: argparse.Namespace) -> None:
@@ -134,10 +167,31 @@ def _bench(options: argparse.Namespace) -> None:
     main_bench(bench.rows)
 
 
-def _data(options: argparse.Namespace) -> None:
-    from videoattn.data.survey import main_data
+def _data_list(options: argparse.Namespace) -> None:
+    from videoattn.data.catalogue import catalogue
 
-    main_data(options)
+    print(catalogue())
+
+
+def _data_verify(options: argparse.Namespace) -> None:
+    from videoattn.data.verify import main_verify
+
+    main_verify(options)
+
+
+def _data_flow(options: argparse.Namespace) -> None:
+    settings = None
+    if options.paper is not None:
+        paper = check_paper(options.paper)
+        own = [name for name in ("short_side", "bound", "encoding", "warped") if getattr(options, name)]
+        if own:
+            raise InputError(f"--{own[0].replace('_', '-')} is given, but --paper decides it: leave one of them out")
+        names = {"DATASET": options.data_set, "DATA": options.root, "SPLIT": options.split}
+        values = names | {"PROFILE": "paper", "FLOW": options.algorithm or "auto", "PRETRAINED": "false"}
+        settings = flow_settings(check(paper, values, data_sets(paper)))
+    from videoattn.data.flow_ahead import main_flow
+
+    main_flow(options, settings)
 
 
 def _runs(options: argparse.Namespace) -> None:

@@ -3,19 +3,23 @@
 import argparse
 import functools
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 
+from videoattn.data.datasets import about
 from videoattn.errors import InputError
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets, parts
-from videoattn.reporting.record import Record, publish, records
-from videoattn.reporting.tables import accuracy, data_name, protocol, reference
+from videoattn.reporting.beside import beside_paper, departures, split_of
+from videoattn.reporting.record import Record, publish, read, records
+from videoattn.reporting.tables import accuracy, data_name, measured, protocol, reference
+from videoattn.training.by_parameters import study_of
 from videoattn.training.checkpoint import write_atomically
 from videoattn.training.parameters import check
-from videoattn.training.study import study_of
+from videoattn.training.protocol import started_from
 
 
 def is_stale(record: Record) -> bool:
@@ -76,6 +80,47 @@ def updated(path: Path) -> str:
         notebook.cells[0].source = update(notebook.cells[0].source, path.stem)
         return nbformat.writes(notebook) + "\n"
     return functools.reduce(update, PAPERS, path.read_text())
+
+
+def run_report(folder: Path) -> str:
+    """What a run measured, as Markdown; on a real data set beside the paper's tables, or why not."""
+    record = read(folder)
+    return "\n\n".join(filter(None, (protocol(record), measured(record), *_beside_paper(folder, record))))
+
+
+def summary(folder: Path) -> str:
+    """`run_report`, whether the run is complete, and where everything lies, for a terminal."""
+    state = "complete" if read(folder).complete else "not complete: the same command goes on"
+    names = ("notebook.ipynb", "record.json", "log.csv", "figures", "checkpoints", "scores")
+    files = "\n".join(f"  {folder / name}" for name in names if (folder / name).exists())
+    return f"{run_report(folder)}\n\n{state}\n{files}"
+
+
+def _beside_paper(folder: Path, record: Record) -> list[str]:
+    """The tables of the paper that a run and its fellows on other splits fill; or one sentence on why none."""
+    if data_name(record) == "probe":
+        return []
+    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.part)))
+    own = [p for p in importlib.import_module(f"{module}.protocols").PROTOCOLS if p.data_set == data_name(record)]
+    if not own:
+        return [f"The paper has no results on {data_name(record)}."]
+    chosen = next((p for p in own if p.start == started_from(record.recipe)), own[0])
+    profile = replace(importlib.import_module(f"{module}.recipe").PAPER, **chosen.changes)
+    counts = about(chosen.data_set).counts
+    reasons = departures(record, chosen, profile, counts)
+    if reasons:
+        return [f"Not set beside the paper's tables ({chosen.where}), since {'; '.join(reasons)}."]
+    fellows = {split_of(record): record}
+    for _, other in records(folder.parent.parent, record.paper):
+        same = (other.part, other.parameters.get("DATASET")) == (record.part, chosen.data_set)
+        if same and _but_data(other) == _but_data(record) and not departures(other, chosen, profile, counts):
+            fellows.setdefault(split_of(other), other)
+    return list(beside_paper(fellows, chosen)) or [f"The paper prints no number for this run ({chosen.where})."]
+
+
+def _but_data(record: Record) -> dict:
+    """The recipe of a record without the files that it was trained on."""
+    return {name: value for name, value in record.recipe.items() if name != "data"}
 
 
 def main_runs(options: argparse.Namespace) -> None:

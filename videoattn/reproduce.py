@@ -14,10 +14,10 @@ from videoattn.errors import InputError, RunError
 from videoattn.locations import repository
 from videoattn.papers import parts
 from videoattn.progress import Progress, Watch
-from videoattn.reporting.tables import summary
+from videoattn.published import summary
+from videoattn.training.by_parameters import study_of
 from videoattn.training.checkpoint import write_atomically
 from videoattn.training.parameters import Parameters
-from videoattn.training.study import study_of
 
 EXECUTED = "notebook.ipynb"
 UNFINISHED = "notebook-unfinished.ipynb"

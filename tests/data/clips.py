@@ -2,6 +2,8 @@
 
 import os
 import select
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -35,24 +37,32 @@ def encode(
     turn: dict | None = None,
     after: int = 0,
     options: dict | None = None,
+    rate: int = 25,
+    times: Sequence[int] | None = None,
 ) -> Path:
-    """Write a clip. after: packets without a picture behind it, which the container counts as frames."""
+    """Write a clip. after: packets without a picture behind it, which the container counts as frames. times: of the
+    frames in ms, instead of those of a constant rate."""
     frames, height, width, _ = pictures.shape
     faststart = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=faststart) as container:
-        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, pixels, 8_000_000
         stream.codec_context.gop_size, stream.codec_context.max_b_frames = group, b_frames
         stream.codec_context.thread_count = 1
         if turn is not None:
             stream.set_display_rotation(**turn)
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[index], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
         for index in range(frames, frames + after):
             packet = av.Packet(b"\x00\x00\x00\x01\x09\xf0")
             packet.stream, packet.time_base = stream, stream.time_base
-            packet.pts = packet.dts = round(index / 25 / stream.time_base)
+            packet.pts = packet.dts = round(index / rate / stream.time_base)
             container.mux(packet)
     return path
 

@@ -48,9 +48,9 @@ class Watched:
         self.decoder, self.asked = decoder, []
         self.info, self.close = decoder.info, decoder.close
 
-    def frames(self, path, indices, *, size, info=None):
-        self.asked.append((Path(path).stem, [int(index) for index in indices], size))
-        return self.decoder.frames(path, indices, size=size, info=info)
+    def frames(self, source, indices, *, size, info=None):
+        self.asked.append((source.path.stem, [int(index) for index in indices], size))
+        return self.decoder.frames(source, indices, size=size, info=info)
 
 
 @pytest.fixture

@@ -138,6 +138,7 @@ def test_short_side(height, width, short):
 def test_short_side_of_ucf101():
     assert short_side(240, 320, 256) == (256, 342)
     assert short_side(320, 240, 128) == (170, 128)
+    assert short_side(320, 240, 128, 4 / 3) == short_side(9, 30, 128, 4 / 3) == (128, 170)  # stretched
     for bad in ((240, 320, 255), (240, 320, 0), (0, 320, 64)):
         with pytest.raises(InputError, match=f"shorter side {bad[2]}"):
             short_side(*bad)

@@ -93,7 +93,8 @@ def test_sound_and_folders_are_refused(decoder, tmp_path):
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
     os.mkfifo(tmp_path / "pipe.mp4")
-    for name, reason in (("sound.wav", "no video stream"), (".", "not a file"), ("pipe.mp4", "not a file")):
+    reasons = {"sound.wav": "no video stream", ".": "a folder without numbered images", "pipe.mp4": "not a file"}
+    for name, reason in reasons.items():
         with pytest.raises(UnreadableVideo) as caught:
             decoder.info(tmp_path / name)
         assert caught.value.reason == reason

@@ -1,14 +1,12 @@
-"""A data set looked through: what is counted, what is decoded, and what makes the command fail."""
-
-import argparse
-import re
+"""Videos looked through: what is decoded, and what cannot be."""
 
 import pytest
 from clips import encode, gray
 
-from videoattn import cli
+from videoattn.data import survey as module
 from videoattn.data.datasets import load
-from videoattn.data.survey import as_text, main_data, survey
+from videoattn.data.decode import Decoder
+from videoattn.data.survey import look, survey
 from videoattn.errors import RunError
 
 
@@ -26,13 +24,9 @@ def root(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def found(root):
-    return survey([load("folder", root, subset) for subset in ("train", "test")], workers=2)
-
-
-def test_every_video_is_decoded(root, found):
-    assert [path.relative_to(root).as_posix() for path in found.readable] == [
+def test_every_video_is_decoded(root, capsys):
+    found = survey([load("folder", root, subset) for subset in ("train", "test")], workers=2, show=True)
+    assert [source.path.relative_to(root).as_posix() for source in found.readable] == [
         "train/a/1.mp4",
         "train/a/again.mp4",
         "train/b/2.avi",
@@ -40,56 +34,39 @@ def test_every_video_is_decoded(root, found):
     ]
     assert [info.decoder for info in found.readable.values()] == ["decord", "decord", "pyav", "decord"]
     assert [info.frames for info in found.readable.values()] == [25, 50, 25, 25]
-    reasons = {path.name: reason for path, reason in found.unreadable.items()}
+    reasons = {source.path.name: reason for source, reason in found.unreadable.items()}
     assert reasons.keys() == {"text.mp4", "empty.mp4"}
     assert reasons["empty.mp4"] == "an empty file"
     assert "Invalid data" in reasons["text.mp4"]
-    assert found.missing == 0
+    assert "videos: 6 of 6" in capsys.readouterr().out
 
 
-def test_the_text(root, found):
-    lines = as_text(found).splitlines()
-    assert lines[:5] == [
-        "train: 4 videos of 2 classes, 0 missing",
-        "test: 2 videos of 2 classes, 0 missing",
-        "readable: 4 (3 by decord, 1 by pyav)",
-        "duration: 0.1 minutes",  # 125 frames at 25 a second
-        "unreadable: 2",
-    ]
-    assert re.fullmatch(rf"  {re.escape(str(root))}/train/b/text\.mp4: .*Invalid data.*", lines[5])
-    assert lines[6] == f"  {root}/test/a/empty.mp4: an empty file"
+class Spy(Decoder):
+    """Notes which frames are read."""
+
+    def frames(self, path, indices):
+        pictures = super().frames(path, indices)
+        self.read = [*getattr(self, "read", []), list(indices)]
+        assert len(pictures) == len(indices)
+        return pictures
 
 
-def options(data_set, root, split=1):
-    return argparse.Namespace(data_set=data_set, root=root, split=split)
+def test_the_ends_or_all_frames_are_read_in_pieces(root, monkeypatch):
+    with Spy() as decoder:
+        assert look(decoder, root / "train/a/again.mp4", whole=False).frames == 50
+        assert decoder.read == [[0, 49]]
+        decoder.read = []
+        assert look(decoder, root / "train/a/again.mp4", whole=True).frames == 50
+        assert decoder.read == [list(range(32)), list(range(32, 50))]
+        decoder.read = []
+        monkeypatch.setattr(module, "PIECE_BYTES", 20 * 48 * 64 * 3)  # of large frames fewer at a time
+        look(decoder, root / "train/a/again.mp4", whole=True)
+        assert [len(piece) for piece in decoder.read] == [20, 20, 10]
 
 
-def test_unreadable_videos_fail_the_command(root, capsys):
-    assert cli.main(["data", "folder", str(root)]) == 1
-    told = capsys.readouterr()
-    assert "videos: 6 of 6" in told.out
-    assert "empty.mp4: an empty file" in told.out
-    assert told.err == "videoattn: 0 videos are missing, 2 cannot be read\n"
-
-
-def test_missing_videos_fail_the_command_too(tmp_path, capsys):
-    lists = tmp_path / "ucfTrainTestlist"
-    lists.mkdir()
-    (lists / "classInd.txt").write_text("1 A\n2 B\n")
-    (lists / "trainlist02.txt").write_text("A/1.avi 1\nB/2.avi 2\n")
-    (lists / "testlist02.txt").write_text("A/3.avi\nB/4.avi\n")
-    for name in ("A/1.avi", "B/4.avi"):
-        (tmp_path / "UCF-101" / name).parent.mkdir(parents=True)
-        encode(tmp_path / "UCF-101" / name, gray(3, 32, 32), codec="mpeg4")
-    with pytest.raises(RunError, match="2 videos are missing, 0 cannot be read"):
-        main_data(options("ucf101", tmp_path, split=2))
-    assert "train: 1 videos of 2 classes, 1 missing" in capsys.readouterr().out
-    for name in ("A/3.avi", "B/2.avi"):
-        encode(tmp_path / "UCF-101" / name, gray(3, 32, 32), codec="mpeg4")
-    main_data(options("ucf101", tmp_path, split=2))
-    assert "unreadable: 0" in capsys.readouterr().out
-
-
-def test_another_layout_is_a_wrong_argument(tmp_path, capsys):
-    assert cli.main(["data", "ucf101", str(tmp_path)]) == 2
-    assert "holds no folder UCF-101" in capsys.readouterr().err
+def test_a_long_video_is_left_when_the_work_is_given_up(root, monkeypatch):
+    monkeypatch.setattr(module, "stopping", lambda: True)
+    with Spy() as decoder:
+        with pytest.raises(RunError, match=r"1\.mp4 was stopped"):
+            look(decoder, root / "train/a/1.mp4", whole=True)
+        assert not hasattr(decoder, "read")

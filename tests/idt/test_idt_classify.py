@@ -76,7 +76,7 @@ def test_the_classes_are_told_and_nothing_is_lost_when_it_stops(lists, tmp_path,
     assert result.scores.classes == ("down", "right")
     assert result.scores.values[:3].argmax(axis=1).tolist() == [0, 0, 1]
     assert np.abs(result.scores.values[3]).max() < np.abs(result.scores.values[:3]).max()  # the intercepts alone
-    assert [path.name for path in result.report.trackless] == ["test-right-1.mp4"]
+    assert [source.path.name for source in result.report.trackless] == ["test-right-1.mp4"]
     assert result.vector == 2 * (5 + 48 + 54 + 48 + 48)
 
 

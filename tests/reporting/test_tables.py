@@ -3,6 +3,7 @@
 import pytest
 from example import ENVIRONMENT, record
 
+from videoattn import published
 from videoattn.errors import InputError
 from videoattn.reporting import tables
 
@@ -97,11 +98,11 @@ def test_summary_names_rows_and_files(tmp_path):
     one = record({"rgb": {0: 0.5, 1: 0.5}, "flow": {0: 0.25}}, complete=False)
     one.save(tmp_path)
     (tmp_path / "log.csv").touch()
-    head, table, state = tables.summary(tmp_path).split("\n\n")
+    head, table, state = published.summary(tmp_path).split("\n\n")
     assert head == tables.protocol(one)
-    assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "2"], ["flow", "25.0", "1"]]
+    assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "100.0 ± 0.0", "2"], ["flow", "25.0", "100.0", "1"]]
     lines = state.splitlines()
     assert lines[0] == "not complete: the same command goes on"
     assert lines[1:] == [f"  {tmp_path / 'record.json'}", f"  {tmp_path / 'log.csv'}"]
     record({}).save(tmp_path)
-    assert "\n\ncomplete\n" in tables.summary(tmp_path)
+    assert "\n\ncomplete\n" in published.summary(tmp_path)

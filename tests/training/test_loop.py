@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from videoattn.errors import InputError, RunError
 from videoattn.progress import Progress
 from videoattn.training import checkpoint
-from videoattn.training.loop import Shuffle, classification_loss, fit, make_optimizer
+from videoattn.training.loop import Shuffle, fit, make_optimizer
+from videoattn.training.objective import classification_loss
 from videoattn.training.recipe import Recipe
 
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.videos import Sample, VideoList
-from videoattn.training import rgb_study
-from videoattn.training import study as studies
+from videoattn.training import rgb_study, run_job
 from videoattn.training.jobs import Job, Row
 from videoattn.training.parameters import check
 from videoattn.training.recipe import Recipe
@@ -32,7 +31,7 @@ class Views(Clips):
 
 
 def test_each_way_is_a_stream_that_rows_can_take(tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "environment", lambda device: {"device": str(device)})
+    monkeypatch.setattr(run_job, "environment", lambda device: {"device": str(device)})
     jobs = tuple(Job(name, Recipe(epochs=1, batch_size=8, lr=0.1), "rgb") for name in "ab")
     rows = (
         Row("a", (("a", "rgb", 1),)),

@@ -21,6 +21,7 @@ OTHER = {
     "plateau_factor": 0.5,
     "clip_norm": 1.0,
     "precision": "bf16",
+    "rehearsal": 3,
 }
 
 
@@ -29,6 +30,7 @@ OTHER = {
     [
         ({"epochs": 0}, "epochs=0: at least 1"),
         ({"batch_size": -1}, "batch_size=-1: at least 1"),
+        ({"rehearsal": 0}, "rehearsal=0: at least 1"),
         ({"accumulation": 3}, "batch_size=8 cannot be made of 3 equal batches"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown; possible are no, bf16, fp16"),
         ({"optimizer": "adam"}, "optimizer 'adam' is unknown; possible are sgd, nesterov, adamw"),

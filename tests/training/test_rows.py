@@ -9,7 +9,7 @@ import torch
 from tiny import Clips, Net
 
 from videoattn.evaluation.fusion import fused_by_search
-from videoattn.training import study as studies
+from videoattn.training import run_job
 from videoattn.training.jobs import Job, Row
 from videoattn.training.log import add_to_log
 from videoattn.training.parameters import check
@@ -34,7 +34,7 @@ def scores(stream: str, seed: int) -> dict[str, torch.Tensor]:
 def test_weights_are_searched_on_other_videos_than_those_of_the_row():
     found = {"a": scores("rgb", 0), "b": scores("flow", 1)}
     row = Row("a+b", (("a", "rgb", 1), ("b", "flow", 1)), searched="held")
-    metrics = row_metrics(row, found)
+    metrics = row_metrics(row, found)["a+b"]
     test = {"a rgb": found["a"]["rgb"], "b flow": found["b"]["flow"]}
     held = {"a rgb": found["a"]["rgb held"], "b flow": found["b"]["flow held"]}
     fused, weights = fused_by_search(test, held, HELD)
@@ -43,7 +43,7 @@ def test_weights_are_searched_on_other_videos_than_those_of_the_row():
     assert "sweep" not in metrics
     found["a"]["labels"] = LABELS.flip(0)  # what is right on the test set has no say
     found["b"]["labels"] = LABELS.flip(0)
-    assert row_metrics(row, found)["weights"] == weights
+    assert row_metrics(row, found)["a+b"]["weights"] == weights
 
 
 def study(root, **changes) -> Study:
@@ -78,7 +78,7 @@ class TestClips(Clips):
 
 
 def test_a_job_without_a_network_is_scored_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "environment", lambda device: {"device": str(device)})
+    monkeypatch.setattr(run_job, "environment", lambda device: {"device": str(device)})
     asked = []
 
     def scored(job: Job, seed: int) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from tiny import CLASSES, Clips
 from torch import Tensor, nn
 
 from videoattn.errors import RunError
+from videoattn.training import run_job
 from videoattn.training import study as studies
 from videoattn.training.jobs import Job, Row
 from videoattn.training.lanes import in_lanes
@@ -90,8 +91,8 @@ def measured(record) -> list:
 def _quick() -> Iterator[None]:
     """The environment is described once, not for each training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(studies, "environment", lambda device: {"device": str(device)})
-        patch.setattr(studies.Accelerator, "free_memory", lambda self: None)  # collects garbage, which takes longest
+        patch.setattr(run_job, "environment", lambda device: {"device": str(device)})
+        patch.setattr(run_job.Accelerator, "free_memory", lambda self: None)  # collects garbage, which takes longest
         yield
 
 
@@ -147,8 +148,8 @@ def test_rows_are_scores_of_their_jobs_fused(whole):
 
 def test_a_job_starts_from_the_one_that_it_comes_after(whole, monkeypatch):
     begun = {}
-    monkeypatch.setattr(studies, "fit", lambda net, *_, path, **__: begun.update({path.stem: net.state_dict()}) or [])
-    monkeypatch.setattr(studies, "predict", lambda *_, **__: ({}, torch.zeros(0)))
+    monkeypatch.setattr(run_job, "fit", lambda net, *_, path, **__: begun.update({path.stem: net.state_dict()}) or [])
+    monkeypatch.setattr(run_job, "predict", lambda *_, **__: ({}, torch.zeros(0)))
     for name in "ac":
         make(whole.parameters.runs).train(whole.job(name), 0)
     assert torch.equal(begun["c-seed0"]["layer.weight"], whole.network("a", 0).state_dict()["layer.weight"])

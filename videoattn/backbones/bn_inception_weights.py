@@ -78,7 +78,10 @@ def bn_inception_weights(
     if problems:
         more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
         raise InputError(f"{path} does not fit this BN-Inception: {'; '.join(problems[:8])}{more}")
-    return _for_imagenet(weights) if inputs == "imagenet" else weights
+    if inputs == "imagenet":
+        first = (f"{FIRST}.weight", f"{FIRST}.bias")
+        weights |= zip(first, for_imagenet(*(weights[key] for key in first)), strict=True)
+    return weights
 
 
 def caffe_name(key: str) -> str:
@@ -118,12 +121,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def _for_imagenet(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The first convolution, converted from Caffe's input x to ImageNet's z: x = 255 (deviation z + mean) - MEAN."""
-    kernel = weights[f"{FIRST}.weight"].flip(1)  # channels are RGB from here on
+def for_imagenet(kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Kernel (C, 3, h, w) and bias (C) of the first convolution, converted from Caffe's input x to ImageNet's z, where
+    x = 255 (deviation z + mean) - MEAN."""
+    kernel = kernel.flip(1)  # channels are RGB from here on
     mean, deviation = (255 * kernel.new_tensor(values) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     shift = mean - kernel.new_tensor(MEAN_BGR).flip(0)
-    return weights | {
-        f"{FIRST}.weight": kernel * deviation[:, None, None],
-        f"{FIRST}.bias": weights[f"{FIRST}.bias"] + torch.einsum("ochw,c->o", kernel, shift),
-    }
+    return kernel * deviation[:, None, None], bias + torch.einsum("ochw,c->o", kernel, shift)

@@ -119,10 +119,15 @@ def _inflated(conv: nn.Conv2d, frames: int) -> nn.Conv3d:
         dtype=conv.weight.dtype,
     )
     with torch.no_grad():
-        new.weight.copy_((conv.weight / frames).unsqueeze(2).expand_as(new.weight))
+        new.weight.copy_(inflated_kernel(conv.weight, frames))
         if conv.bias is not None:
             new.bias.copy_(conv.bias)
     return new
+
+
+def inflated_kernel(weight: Tensor, frames: int) -> Tensor:
+    """A 2D kernel (C, inputs, h, w) over so many frames, each with that share of it: (C, inputs, frames, h, w)."""
+    return (weight / frames).unsqueeze(2).repeat_interleave(frames, dim=2)
 
 
 def _to_3d(module: nn.Module) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import timm
 import torch
 from timm.models.resnet import ResNet
-from torch import nn
+from torch import Tensor, nn
 
 from videoattn.errors import InputError, RunError
 
@@ -80,10 +80,15 @@ def average_stem(net: ResNet, in_channels: int) -> None:
         in_channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None
     ).to(old.weight)
     with torch.no_grad():
-        new.weight.copy_(old.weight.mean(dim=1, keepdim=True).expand_as(new.weight))
+        new.weight.copy_(averaged_kernel(old.weight, in_channels))
         if old.bias is not None:
             new.bias.copy_(old.bias)
     setattr(parent, name, new)
+
+
+def averaged_kernel(weight: Tensor, in_channels: int) -> Tensor:
+    """A kernel (C, inputs, ...) with `in_channels` inputs instead, each with the mean over the old ones."""
+    return weight.mean(dim=1, keepdim=True).repeat_interleave(in_channels, dim=1)
 
 
 def set_padding(net: nn.Module, padding: str) -> None:

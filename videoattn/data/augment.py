@@ -170,7 +170,8 @@ def normalise(rgb: Tensor) -> Tensor:
     return (rgb - mean) / std
 
 
-_SIDE = re.compile(r"(?<![a-z])(?:left|right)(?![a-z])")  # no part of a longer word, such as "upright"
+# No part of a longer word, such as "upright", and not "right" for at once, as in "pulling it right out".
+_SIDE = re.compile(r"(?<![a-z])(?:left|right(?! out(?![a-z])))(?![a-z])")
 
 
 def _words(name: str) -> str:

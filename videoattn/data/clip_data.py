@@ -1,18 +1,18 @@
 """The clips of a study of RGB alone: listed, generated where they are a probe's, looked through where a user's."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from videoattn.data.augment import check_ten_crops
 from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.clips import Clips
 from videoattn.data.decode import UnreadableVideo, VideoInfo
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
+from videoattn.data.parallel import cores
 from videoattn.data.survey import survey
+from videoattn.data.targets import check_ten_crops
 
 
 class ClipData:
@@ -38,10 +38,10 @@ class ClipData:
         self.unreadable: list[str] = []
         self.lists = videos()
         if any(own.test_crops == 10 for own in self.settings.values()):
-            check_ten_crops(self.lists[1].classes)  # before anything is looked through
+            check_ten_crops(self.lists[1])  # before anything is looked through
         self._infos: list[list[VideoInfo]] | None = None
         self._extra = extra
-        self._made: dict[tuple[str, int], Clips] = {}
+        self._made: dict[tuple, Clips] = {}
         if max_unreadable is not None:
             self._look_through(max_unreadable)
 
@@ -60,23 +60,22 @@ class ClipData:
     def _look_through(self, max_unreadable: float) -> None:
         found = survey(
             self.lists,
-            workers=len(os.sched_getaffinity(0)),
+            workers=cores(),
             show=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )
-        failures = [UnreadableVideo(path, reason) for path, reason in found.unreadable.items()]
+        failures = [UnreadableVideo(source, reason) for source, reason in found.unreadable.items()]
         kept = []
         for videos in self.lists:
-            own = {sample.path for sample in videos.samples}
-            left, lines = readable(videos, [f for f in failures if f.path in own], max_unreadable)
+            left, lines = readable(videos, failures, max_unreadable)
             kept.append(left)
             self.unreadable += lines
         self.lists = tuple(kept)
-        self._infos = [[found.readable[sample.path] for sample in videos.samples] for videos in self.lists]
+        self._infos = [[found.readable[sample.source] for sample in videos.samples] for videos in self.lists]
 
     def _clips(self, subset: str, use: str) -> Clips:
         """Of all uses that decode at one size, one reads a frame for all."""
         own = self.settings[use]
-        key = subset, own.short_side
+        key = subset, own.short_side, own.aspect
         if key not in self._made:
             which = ("train", "test").index(subset)
             self._made[key] = Clips(

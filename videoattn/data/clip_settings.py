@@ -6,7 +6,7 @@ r"""Which frames of a video make a clip, and how they are cut.
 Departures: where a video ends before a dense clip does, its last frame is repeated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from videoattn.data import augment
 from videoattn.data.sampling import segment_starts, snippet_indices
 from videoattn.errors import InputError
 
+LATER = {"later": True}  # marks fields that came later: at their default they are no part of a run's digest
 SAMPLINGS = ("uniform", "dense")
 CROPS = (1, 3, 10)
 
@@ -28,6 +29,7 @@ class ClipSettings:
         stride: frames from one to the next in a dense run.
         size: side of the crop in pixels.
         short_side: to which the frames are scaled when they are decoded, in pixels, even.
+        aspect: width by height to which all frames are stretched, at least 1; None keeps that of each video.
         scales: of the multi-scale crops in training, as shares of the shorter side; `augment.CENTRE`, none, takes the
             centre instead.
         flip: probability of a horizontal flip in training.
@@ -48,6 +50,7 @@ class ClipSettings:
     flip: float = 0.5
     test_clips: int = 1
     test_crops: int = 1
+    aspect: float | None = field(default=None, metadata=LATER)
 
     def __post_init__(self):
         for name in ("frames", "stride", "size", "test_clips"):
@@ -65,6 +68,8 @@ class ClipSettings:
             raise InputError(f"scales {self.scales} must be numbers in (0, 1], or none for the centre")
         if not 0 <= self.flip <= 1:
             raise InputError(f"flip is {self.flip}; it must be a probability in [0, 1]")
+        if self.aspect is not None and not 1 <= self.aspect <= 4:
+            raise InputError(f"aspect is {self.aspect}; it must be a number from 1 (square) to 4, or None")
         if self.test_crops not in CROPS:
             raise InputError(f"test_crops is {self.test_crops}; possible are {', '.join(map(str, CROPS))}")
 

@@ -14,6 +14,7 @@ from videoattn.data import augment
 from videoattn.data.clip_settings import ClipSettings, frame_indices
 from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo, short_side
 from videoattn.data.kept import SHORT, Kept
+from videoattn.data.targets import check_ten_crops, flippable, target
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError, RunError
 
@@ -26,11 +27,11 @@ class Clips(Dataset):
     """Clips of a list of videos for training (random frames, crops and flips) or testing (fixed views).
 
     Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random: ({"rgb": (3, T, H, W)},
-    label). `data[i]` in testing: ({"rgb": (views, 3, T, H, W)}, label), views = test_clips x test_crops, the crops of
+    target). `data[i]` in testing: ({"rgb": (views, 3, T, H, W)}, target), views = test_clips x test_crops, the crops of
     a clip together. RGB has the mean and deviation of ImageNet removed.
 
-    A flip exchanges the label where left and right stand in the classes' names (`augment.mirrored`); a clip whose
-    mirror image has no label is never flipped.
+    `targets.target` tells what a target is. A flip exchanges labels where left and right stand in the classes' names
+    (`augment.mirrored`); a clip whose mirror image has no label is never flipped.
 
     Args:
         infos: number and size of the frames of each of the videos, in their order, where they are known already.
@@ -68,7 +69,6 @@ class Clips(Dataset):
             missing = [sample.name for sample in videos.samples if sample.name not in tensors]
             if missing:
                 raise InputError(f"extra tensors {key!r} lack {len(missing)} of the videos, first {missing[0]}")
-        self._mirrored = augment.mirrored(videos.classes)
         self._check()
         self._infos = dict(enumerate(infos or ()))
         self._alike = alike
@@ -83,30 +83,31 @@ class Clips(Dataset):
         other = copy.copy(self)
         other.seed = self.seed if seed is None else seed
         other.settings = settings or self.settings
-        if other.settings.short_side != self.settings.short_side:
-            raise InputError(
-                f"short_side is {other.settings.short_side}; frames that are decoded at {self.settings.short_side} "
-                "cannot be shared with it"
-            )
+        for name in ("short_side", "aspect"):
+            if getattr(other.settings, name) != getattr(self.settings, name):
+                raise InputError(
+                    f"{name} is {getattr(other.settings, name)}; frames that are decoded at "
+                    f"{getattr(self.settings, name)} cannot be shared with it"
+                )
         other._check()
         return other
 
     def _check(self) -> None:
         if not self.train and self.settings.test_crops == 10:
-            augment.check_ten_crops(self.videos.classes)
+            check_ten_crops(self.videos)
 
     def __len__(self) -> int:
         return len(self.videos.samples)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int | Tensor]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
         sample = self.videos.samples[index]
-        rgb, label = self._training(epoch, index) if self.train else (self._views(index), sample.label)
+        rgb, mirrored = self._training(epoch, index) if self.train else (self._views(index), False)
         clip = {"rgb": (rgb * _SCALE).sub_(_SHIFT)}
         for key, tensors in self.extra.items():
             value = tensors[sample.name]
             clip[key] = value if self.train else value.expand(len(rgb), *value.shape)
-        return clip, label
+        return clip, target(self.videos, sample, mirrored)
 
     def raw(self, index: int, rng: np.random.Generator | None = None) -> Tensor:
         """The frames of one video before cropping, uint8 (3, T, H, W); in testing its clips follow each other in T.
@@ -130,22 +131,21 @@ class Clips(Dataset):
         room = 3 * frames * math.prod(self._size(index)) <= self._kept.left
         return absent == frames or (absent > 0 and self.train and frames <= SHORT and room)
 
-    def _training(self, epoch: int, index: int) -> tuple[Tensor, int]:
-        label = self.videos.samples[index].label
+    def _training(self, epoch: int, index: int) -> tuple[Tensor, bool]:
+        """The clip, and whether it is mirrored."""
         size, scales, flip = self.settings.size, self.settings.scales, self.settings.flip
         uncut = (3, self.settings.frames, size, size) if scales in ((1.0,), augment.CENTRE) and not flip else None
         whole = self._kept.images.get(("clip", index, 0))
         if whole is not None and whole.shape == uncut and self.settings.stride == 1:
-            return whole, label  # nothing is left to chance
+            return whole, False  # nothing is left to chance
         rng = np.random.default_rng((self.seed, epoch, index))
         rgb = self.raw(index, rng)
         if rgb.shape == uncut:
-            return rgb, label
+            return rgb, False
         height, width = rgb.shape[-2:]
-        flip = 0 if self._mirrored[label] is None else flip
+        flip = flip if flippable(self.videos, self.videos.samples[index]) else 0
         crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
-        cut = augment.apply_crop({"rgb": rgb}, crop, size)["rgb"]
-        return cut, self._mirrored[label] if crop.flip else label
+        return augment.apply_crop({"rgb": rgb}, crop, size)["rgb"], crop.flip
 
     def _views(self, index: int) -> Tensor:
         settings = self.settings
@@ -162,7 +162,7 @@ class Clips(Dataset):
         index = 0 if self._alike else index
         if index not in self._infos:
             try:
-                self._infos[index] = self._decoder.info(self.videos.samples[index].path)
+                self._infos[index] = self._decoder.info(self.videos.samples[index].source)
             except UnreadableVideo as error:
                 raise RunError(f"a video cannot be read: {error}") from error
         return self._infos[index]
@@ -170,13 +170,14 @@ class Clips(Dataset):
     def _size(self, index: int) -> tuple[int, int]:
         """H and W of the frames as they are decoded."""
         info = self._info(index)
-        return short_side(info.height, info.width, self.settings.short_side)
+        side, aspect = self.settings.short_side, self.settings.aspect
+        return short_side(info.height, info.width, side, aspect)
 
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         """(n, 3, H, W) uint8."""
         try:
             frames = self._decoder.frames(
-                self.videos.samples[index].path, wanted, size=self._size(index), info=self._info(index)
+                self.videos.samples[index].source, wanted, size=self._size(index), info=self._info(index)
             )
         except UnreadableVideo as error:
             raise RunError(f"a video cannot be read: {error}") from error

@@ -1,12 +1,12 @@
-"""The child process of `decode.Decoder`: opens video files with PyAV and decord, and answers on the socket at stdin.
+"""The child process of `decode.Decoder`: opens videos with PyAV, decord and OpenCV, and answers on the socket at stdin.
 
 A request is a line of JSON; an answer is its length (4 bytes), JSON, and for pictures their uint8 values. PyAV decodes
 a clip once to find what really decodes. decord then reads it where it was measured to read right: the same number of
-frames at the same times, and a codec and pixel format from the lists below. After seeking it gave wrong frames in
-HEVC, MPEG-1, MPEG-2, WMV, MPEG-4 with B-frames, and H.264 with open groups of pictures or without key pictures.
+frames at the same times, and a codec and pixel format from the lists of `decode_look`. After seeking it gave wrong
+frames in HEVC, MPEG-1, MPEG-2, WMV, MPEG-4 with B-frames, and H.264 with open groups of pictures or without key
+pictures.
 """
 
-import itertools
 import json
 import os
 import resource
@@ -15,13 +15,14 @@ import socket
 import struct
 import sys
 
+import cv2  # before decord, which otherwise crashes it
 import decord
 import numpy as np
 
-from videoattn.data.decode_pyav import UPRIGHT, WHOLE, Pictures, Refused, count_by_time, times_of, turn_of
+from videoattn.data.decode_images import ImageFolders
+from videoattn.data.decode_look import look, span
+from videoattn.data.decode_pyav import Pictures, Refused, times_of
 
-DECORD_CODECS = ("h264", "mpeg4", "vp8", "vp9")
-DECORD_FORMATS = ("yuv420p", "yuvj420p")
 MEMORY = 8 << 30  # bytes of address space: a file that declares a huge picture fails alone
 
 
@@ -29,44 +30,29 @@ class Session:
     """What stays open between requests: one reader of each kind."""
 
     def __init__(self):
-        self.shown = ("", None)  # path, its frames' times in seconds
         self.pictures: tuple[tuple, Pictures | None] = ((), None)
         self.decord: tuple[tuple, decord.VideoReader | None] = ((), None)
+        self.images = ImageFolders()
 
     def inspect(self, path: str) -> dict:
         """What really decodes. timed: read by seeking; plain: nothing speaks against decord so far."""
         self.pictures = self.decord = ((), None)  # the file may be another than before
-        pictures = Pictures(path)
-        first = pictures.advance()
-        if first is None:
-            raise Refused(pictures.error)
-        turn, stream, context = turn_of(first), pictures.stream, pictures.stream.codec_context
-        height, width = (first.width, first.height) if turn[0] else (first.height, first.width)
-        frames, plain, shown, intra = 0, False, [], set()
-        if pictures.declared() * height * width > WHOLE:
-            frames = count_by_time(path, height * width)
-        timed = frames > 0
-        if not timed:
-            while pictures.current is not None:
-                shown.append(pictures.current.pts)
-                if pictures.current.key_frame:
-                    intra.add(pictures.current.pts)
-                pictures.advance()
-            frames = len(shown)
-            ascending = None not in shown and all(a < b for a, b in itertools.pairwise(shown))
-            plain = ascending and intra.issuperset(pictures.met_keys) and not pictures.open_groups
-            plain = plain and turn == UPRIGHT and context.name in DECORD_CODECS and context.pix_fmt in DECORD_FORMATS
-            plain = plain and not (context.name == "mpeg4" and context.has_b_frames)
-            plain = plain and bool(stream.duration or pictures.container.duration)
-            self.shown = (path, np.array(shown, float) * float(stream.time_base) if plain else None)
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-        return {"frames": frames, "height": height, "width": width, "fps": fps, "timed": timed, "plain": plain}
+        if os.path.isdir(path):
+            return self.images.inspect(path)
+        found = look(path)
+        return {name: getattr(found, name) for name in ("frames", "height", "width", "fps", "timed", "plain")}
+
+    def part(self, path: str, start: float, end: float) -> dict:
+        """The first frame of a part in seconds, and the one behind its last."""
+        if os.path.isdir(path):
+            raise Refused("images have no times: a part must be given in frames")
+        return {"frames": span(look(path), start, end)}
 
     def check(self, path: str, height: int, width: int) -> dict:
-        """Refuses unless decord sees the frames that the last inspection saw, and gives the first."""
-        inspected, shown = self.shown
+        """Refuses unless decord sees the frames that PyAV sees, and gives the first."""
+        shown = look(path).shown
         reader = self._decord(path, height, width)
-        if inspected != path or shown is None or len(reader) != len(shown):
+        if len(reader) != len(shown):
             raise Refused("decord counts other frames")
         if np.abs(reader.get_frame_timestamp(range(len(shown)))[:, 0] - shown).max() > 1e-3:
             raise Refused("decord sees other times")
@@ -75,6 +61,8 @@ class Session:
 
     def read(self, path: str, indices: list[int], height: int, width: int, *, decoder: str, timed: bool) -> np.ndarray:
         """uint8 (n, height, width, 3) at ascending indices."""
+        if decoder == "images":
+            return self.images.read(path, indices, height, width)
         if decoder == "decord":
             pictures = self._decord(path, height, width).get_batch(indices).asnumpy()
             if pictures.shape != (len(indices), height, width, 3):
@@ -106,6 +94,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most), most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cv2.setNumThreads(1)
     session = Session()
     _answer(link, {"ready": True})
     for line in link.makefile("rb"):

@@ -1,8 +1,11 @@
 """Frames through PyAV, which reads what decord does not."""
 
 import bisect
+import os
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import av
 import numpy as np
@@ -26,7 +29,7 @@ class Pictures:
     needs a sound container; without them frames are counted from the first.
     """
 
-    def __init__(self, path: str, times: list[int] | None = None, keys: list[int] | None = None):
+    def __init__(self, path: str, times: Sequence[int] | None = None, keys: Sequence[int] | None = None):
         self.path, self.times, self.keys = path, times, keys
         self.error = "it has no frames"
         self.reformatter = VideoReformatter()
@@ -147,13 +150,22 @@ class Pictures:
             self.open_groups = True
 
 
-def times_of(path: str) -> tuple[list[int], list[int]]:
-    """Times of all frames and of the key frames by the container, ascending; empty where it does not have them."""
+def times_of(path: str) -> tuple[Sequence[int], Sequence[int]]:
+    """Times of all frames and of the key frames by the container, ascending; empty where it does not have them.
+
+    Remembered for some files while they do not change.
+    """
+    status = os.stat(path)
+    return _times_of(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _times_of(path: str, *_: int) -> tuple[Sequence[int], Sequence[int]]:
     shown = [(p.pts, p.is_keyframe) for p in Pictures(path).packets() if p.size and not p.is_discard]
     times = [time for time, _ in shown]
     if not times or None in times or len(set(times)) < len(times):
-        return [], []
-    return sorted(times), sorted({min(times), *(time for time, key in shown if key)})
+        return (), ()
+    return array("q", sorted(times)), array("q", sorted({min(times), *(time for time, key in shown if key)}))
 
 
 def count_by_time(path: str, pixels: int) -> int:

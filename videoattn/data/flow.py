@@ -18,6 +18,7 @@ from videoattn.data.flow_archive import ENCODINGS, count_fields, is_complete, re
 from videoattn.data.gray_frames import gray_frames, start_decoder, worker_decoder
 from videoattn.data.optical_flow import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
 from videoattn.data.parallel import each
+from videoattn.data.videos import Source, source_of
 from videoattn.errors import InputError, RunError
 from videoattn.progress import track
 
@@ -33,7 +34,8 @@ class FlowSettings:
 
     algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, at
     least 16. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
-    about half as large). compensated: without the motion of the camera (warped flow).
+    about half as large). compensated: without the motion of the camera (warped flow). aspect: width by height to which
+    all frames are stretched, at least 1; None keeps that of each video.
     """
 
     algorithm: str
@@ -41,6 +43,7 @@ class FlowSettings:
     bound: float = 20.0
     encoding: str = "png"
     compensated: bool = False
+    aspect: float | None = None
 
     def __post_init__(self) -> None:
         _known("algorithm", self.algorithm, ALGORITHMS)
@@ -49,6 +52,8 @@ class FlowSettings:
             raise InputError(
                 f"short_side is {self.short_side}; it must be an even number of at least {SMALLEST} pixels"
             )
+        if self.aspect is not None and not 1 <= self.aspect <= 4:
+            raise InputError(f"aspect is {self.aspect}; it must be a number from 1 (square) to 4, or None")
         if not 0 < self.bound < float("inf"):
             raise InputError(f"bound is {self.bound}; it must be a positive number of pixels")
 
@@ -56,14 +61,16 @@ class FlowSettings:
     def folder(self) -> str:
         """The name of the cache folder of these settings."""
         algorithm = f"{self.algorithm}-warped" if self.compensated else self.algorithm
-        return f"{algorithm}-{self.short_side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
+        side = f"{self.short_side}x{self.aspect:g}" if self.aspect else f"{self.short_side}"
+        return f"{algorithm}-{side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
 
 
 @dataclass(frozen=True)
 class FlowReport:
     """What a build did: numbers of videos, and those without flow, each with its reason.
 
-    A copy of another video counts as cached. computed + cached + len(unreadable) is the number of different paths.
+    A copy of another video counts as cached. computed + cached + len(unreadable) is the number of different videos
+    and parts.
     """
 
     computed: int
@@ -72,10 +79,10 @@ class FlowReport:
 
 
 class FlowCache:
-    """Flow of videos on disk under `root`: one file for each content of a video file and each `FlowSettings`.
+    """Flow of videos on disk under `root`: one file for each content of a video, or part of it, and `FlowSettings`.
 
-    A video that was moved, copied or renamed keeps its flow; one that was changed has none until the next build. May be
-    copied to other processes, for reading.
+    A path stands for the whole file or folder of images. A video that was moved, copied or renamed keeps its flow; one
+    that was changed has none until the next build. May be copied to other processes, for reading.
     """
 
     def __init__(self, root: Path, settings: FlowSettings) -> None:
@@ -84,7 +91,7 @@ class FlowCache:
         self._contents = ContentIndex(Path(root) / "contents.sqlite")
 
     def build(
-        self, videos: Sequence[Path], *, workers: int, decode_limit: float = 10.0, progress: bool = True
+        self, videos: Sequence[Path | Source], *, workers: int, decode_limit: float = 10.0, progress: bool = True
     ) -> FlowReport:
         """Compute what is missing, in `workers` processes, and keep it; what is there is not computed again.
 
@@ -97,28 +104,41 @@ class FlowCache:
             raise InputError(f"workers is {workers} and decode_limit {decode_limit}; they must be positive")
         with self._locked(progress):
             try:
-                return self._build(list(dict.fromkeys(map(Path, videos))), workers, decode_limit, progress)
+                return self._build(
+                    list(dict.fromkeys(v if isinstance(v, Source) else Path(v) for v in videos)),
+                    workers,
+                    decode_limit,
+                    progress,
+                )
             finally:
                 self._remove_leftovers()
 
-    def count(self, video: Path) -> int:
+    def count(self, video: Path | Source) -> int:
         """The number of fields of a video. Raises RunError where it has none, or its file is damaged."""
         return count_fields(self._archive(video), self.settings.encoding)
 
-    def fields(self, video: Path, indices: Sequence[int]) -> np.ndarray:
+    def fields(self, video: Path | Source, indices: Sequence[int]) -> np.ndarray:
         """Fields by index, repeats allowed: float32 (n, 2, H, W) in [-1, 1]; no other fields are decoded.
 
         Raises RunError where the video has no flow or its file is damaged, InputError for an index out of range.
         """
         return dequantise(read_fields(self._archive(video), indices, self.settings.encoding))
 
-    def _build(self, videos: list[Path], workers: int, decode_limit: float, show: bool) -> FlowReport:
+    def size(self, video: Path | Source) -> int:
+        """The bytes that the flow of a video takes on disk. Raises RunError where it has none."""
+        archive = self._archive(video)
+        try:
+            return archive.stat().st_size
+        except OSError as error:
+            raise RunError(f"no flow of {video} at {archive}: build the flow cache first") from error
+
+    def _build(self, videos: list[Path | Source], workers: int, decode_limit: float, show: bool) -> FlowReport:
         self._remove_leftovers()
         contents = self._contents.digests(videos, threads=workers, show=show)
         reasons = {
             video: found.strerror or str(found) for video, found in contents.items() if isinstance(found, OSError)
         }
-        first: dict[str, Path] = {}
+        first: dict[str, Path | Source] = {}
         for video in videos:
             if video not in reasons:
                 first.setdefault(contents[video], video)
@@ -136,9 +156,9 @@ class FlowCache:
         unreadable = tuple(UnreadableVideo(video, reasons[video]) for video in videos if video in reasons)
         return FlowReport(computed, len(videos) - computed - len(unreadable), unreadable)
 
-    def _archive(self, video: Path) -> Path:
+    def _archive(self, video: Path | Source) -> Path:
         try:
-            return self._file(self._contents.digest(Path(video)))
+            return self._file(self._contents.digest(source_of(video)))
         except OSError as error:
             raise RunError(f"cannot read {video}: {error.strerror or error}") from error
 
@@ -169,7 +189,7 @@ class FlowCache:
 
 @dataclass(frozen=True)
 class _Job:
-    video: Path
+    video: Path | Source
     target: Path
     settings: FlowSettings
 
@@ -183,7 +203,7 @@ def _compute(job: _Job) -> str | None:
         info = decoder.info(job.video)
         if info.frames < 2:
             return f"{info.frames} frame, no flow"
-        size = short_side(info.height, info.width, job.settings.short_side)
+        size = short_side(info.height, info.width, job.settings.short_side, job.settings.aspect)
         gray = gray_frames(decoder, job.video, info.frames, size)
         own = job.settings
         fields = successive(gray, own.algorithm, compensated=own.compensated)

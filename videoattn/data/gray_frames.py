@@ -8,6 +8,7 @@ import numpy as np
 
 from videoattn.data.decode import Decoder
 from videoattn.data.parallel import stopping
+from videoattn.data.videos import Source
 from videoattn.errors import RunError
 
 CHUNK = 32  # frames decoded at a time
@@ -29,8 +30,8 @@ def worker_decoder() -> Decoder:
     return _decoder
 
 
-def gray_frames(decoder: Decoder, video: Path, count: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """The first `count` frames of a video, uint8 (H, W) of `size`.
+def gray_frames(decoder: Decoder, video: Path | Source, count: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The first `count` frames of a video or a part of it, uint8 (H, W) of `size`.
 
     Raises UnreadableVideo, and RunError once the process is asked to stop.
     """

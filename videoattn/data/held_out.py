@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from videoattn.data.listing import Lists
+from videoattn.data.targets import stratum
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -23,7 +24,8 @@ def held_out(
     Each class gives `share` of its videos, as nearly as whole recordings allow: one recording at least, and at least
     one stays. Which ones follows from a hash of `seed`, class and recording alone, not from the order of the videos,
     and one video more or less in the list changes little. A class without videos, all of which are missing, has none
-    in either part.
+    in either part. Of several heads the classes of the first count; where videos have several labels, all videos
+    together give `share` of them.
 
     Args:
         share: between 0 and 1.
@@ -43,24 +45,23 @@ def held_out(
     if not videos.samples:
         raise InputError(f"data set {videos.data_set} has no training videos to hold out")
     recording = recording or _recording
-    classes: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    classes: dict[int | None, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in videos.samples:
-        classes[sample.label][recording(sample)].append(sample)
+        classes[stratum(videos, sample)][recording(sample)].append(sample)
     kept_back = set()
     for label, recordings in classes.items():
-        name = videos.classes[label]
+        name = "" if label is None else videos.classes[label]
         if len(recordings) < 2:
             count = sum(map(len, recordings.values()))
-            raise InputError(
-                f"class {name}: one recording of {count} training videos; two recordings at least are needed"
-            )
+            whose = f"data set {videos.data_set}" if label is None else f"class {name}"
+            raise InputError(f"{whose}: one recording of {count} training videos; two recordings at least are needed")
         order = sorted(recordings, key=lambda r: hashlib.sha256(f"{seed} {name} {r}".encode()).digest())
         counts = list(accumulate(len(recordings[r]) for r in order))
         taken = min(range(1, len(order)), key=lambda k: abs(counts[k - 1] - share * counts[-1]))
         kept_back |= {sample.name for r in order[:taken] for sample in recordings[r]}
     fitted = tuple(sample for sample in videos.samples if sample.name not in kept_back)
     held = tuple(sample for sample in videos.samples if sample.name in kept_back)
-    return replace(videos, samples=fitted), replace(videos, samples=held, missing=0)
+    return replace(videos, samples=fitted), replace(videos, samples=held, missing=0, absent=())
 
 
 def _recording(sample: Sample) -> str:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from videoattn.data import augment
 from videoattn.data.clip_settings import ClipSettings
 from videoattn.data.listing import Lists, describe
+from videoattn.data.targets import flippable, target
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
 
@@ -21,8 +22,8 @@ PAD = 4  # black pixels on each side, from which a crop of the image's own size 
 class Images(Dataset):
     """Images of one size for training (a random crop and flip) or testing (as they are), items as those of `Clips`.
 
-    `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random: ({"rgb": (3, 1, S, S)}, label);
-    `data[i]` in testing: ({"rgb": (1, 3, 1, S, S)}, label). S is `settings.size`, to which images are scaled.
+    `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random: ({"rgb": (3, 1, S, S)}, target);
+    `data[i]` in testing: ({"rgb": (1, 3, 1, S, S)}, target). S is `settings.size`, to which images are scaled.
 
     Args:
         videos: the labels. pixels: uint8 (N, H, W, 3), in the order of `videos`.
@@ -47,7 +48,6 @@ class Images(Dataset):
         self.settings = settings
         self.train = train
         self.seed = seed
-        self._mirrored = augment.mirrored(videos.classes)
 
     def view(self, *, seed: int) -> "Images":
         """The same images with another seed."""
@@ -58,18 +58,17 @@ class Images(Dataset):
     def __len__(self) -> int:
         return len(self.videos.samples)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int | Tensor]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
-        label, image = self.videos.samples[index].label, self.raw(index)
+        sample, image, flipped = self.videos.samples[index], self.raw(index), False
         if self.train:
             rng = np.random.default_rng((self.seed, epoch, index))
-            image, flipped = self._augmented(image, rng, possible=self._mirrored[label] is not None)
-            label = self._mirrored[label] if flipped else label
+            image, flipped = self._augmented(image, rng, possible=flippable(self.videos, sample))
         rgb = augment.normalise(image)
         if rgb.shape[-2:] != (self.settings.size, self.settings.size):
             size = (self.settings.size, self.settings.size)
             rgb = functional.interpolate(rgb.transpose(0, 1), size, mode="bilinear", antialias=True).transpose(0, 1)
-        return {"rgb": rgb if self.train else rgb[None]}, label
+        return {"rgb": rgb if self.train else rgb[None]}, target(self.videos, sample, flipped)
 
     def raw(self, index: int) -> Tensor:
         """One image as it is, uint8 (3, 1, H, W)."""

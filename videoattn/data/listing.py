@@ -6,7 +6,7 @@ from pathlib import Path
 
 from videoattn.data.datasets import load
 from videoattn.data.decode import UnreadableVideo
-from videoattn.data.videos import VideoList
+from videoattn.data.videos import Source, VideoList
 from videoattn.errors import InputError, RunError
 
 LISTED = 3  # unreadable files that a message names
@@ -26,14 +26,14 @@ class Unreadable:
         if not 0 <= share <= 1:
             raise InputError(f"the share of unreadable videos is {share}; it must lie between 0 and 1")
         self.share = share
-        self.errors: dict[Path, UnreadableVideo] = {}
+        self.errors: dict[Source, UnreadableVideo] = {}
 
     def __len__(self) -> int:
         return len(self.errors)
 
     def add(self, error: UnreadableVideo) -> None:
-        """Count a video, once however often it is met."""
-        self.errors[error.path] = error
+        """Count a video, or a part of one, once however often it is met."""
+        self.errors[error.source] = error
 
     def check(self, total: int) -> None:
         """Raises RunError where more than the share of `total` videos is unreadable."""
@@ -50,15 +50,24 @@ def readable(
 ) -> tuple[VideoList, list[str]]:
     """The list without the videos that failed, and a line about each of these.
 
+    A file that failed takes all its parts with it, a part itself alone; failures of other videos change nothing.
+
     Raises:
         RunError: they are more than the share `max_unreadable` of all.
     """
     count = Unreadable(max_unreadable)
-    for failure in failures:
-        count.add(failure)
+    reasons = {failure.source: failure.reason for failure in failures}
+    kept, lines = [], []
+    for sample in videos.samples:
+        source = sample.source
+        reason = reasons.get(source, reasons.get(source.whole))
+        if reason is None:
+            kept.append(sample)
+        else:
+            count.add(UnreadableVideo(source, reason))
+            lines.append(f"{sample.name}: {reason}")
     count.check(len(videos.samples))
-    lines = [f"{s.name}: {count.errors[s.path].reason}" for s in videos.samples if s.path in count.errors]
-    return replace(videos, samples=tuple(s for s in videos.samples if s.path not in count.errors)), lines
+    return replace(videos, samples=tuple(kept)), lines
 
 
 def describe(lists: Lists, unreadable: Sequence[str]) -> dict:

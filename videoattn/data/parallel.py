@@ -22,6 +22,11 @@ _CONTEXT = multiprocessing.get_context("spawn")  # a forked child may inherit he
 _stop: Event | None = None  # in a worker: set when the rest of the work is given up
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def stopping() -> bool:
     """In a worker: whether its result is no longer wanted, so that long work should end now."""
     return _stop is not None and _stop.is_set()

@@ -17,6 +17,7 @@ from videoattn.data.decode import Decoder, short_side
 from videoattn.data.flow import FlowCache
 from videoattn.data.kept import SHORT, Kept
 from videoattn.data.sampling import segment_starts, snippet_indices
+from videoattn.data.targets import check_ten_crops, flippable, target
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
 
@@ -60,9 +61,9 @@ class Snippets(Dataset):
     """Clips of a list of videos for training (random snippets, crops and flips) or testing (fixed views).
 
     Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random; `data[i]` in testing. An
-    item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its label. Testing puts an axis of crops
-    in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1]. Flips treat left and right in the
-    classes' names as `Clips` does.
+    item is a clip, {"rgb": ..., "flow": ...} with the streams asked for, and its target (`targets.target`). Testing
+    puts an axis of crops in front. RGB has the mean and deviation of ImageNet removed; flow is in [-1, 1]. Flips treat
+    left and right in the classes' names as `Clips` does.
 
     Args:
         memory: bytes of decoded frames and fields that all views together keep, so that small sets are read once.
@@ -88,9 +89,8 @@ class Snippets(Dataset):
         self.train = train
         self.seed = seed
         self.streams = tuple(streams)
-        self._mirrored = augment.mirrored(videos.classes)
         if not train and settings.test_crops == 10:
-            augment.check_ten_crops(videos.classes)
+            check_ten_crops(videos)
         self._kept = Kept(memory)
         self._counts: dict[int, int] = {}
         self._decoder: Decoder | None = None
@@ -104,29 +104,29 @@ class Snippets(Dataset):
     def __len__(self) -> int:
         return len(self.videos.samples)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int]:
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int | Tensor]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
-        label = self.videos.samples[index].label
+        sample, mirrored = self.videos.samples[index], False
         whole = self._whole(index) if self.train else None
         if whole is not None:
-            return whole, label
+            return whole, target(self.videos, sample)
         rng = np.random.default_rng((self.seed, epoch, index)) if self.train else None
         clip = self.snippets(index, rng)
         height, width = next(iter(clip.values())).shape[-2:]
         size = self.settings.size
         if self.train:
             scales = self.settings.scales
-            flip = 0 if self._mirrored[label] is None else self.settings.flip
+            flip = self.settings.flip if flippable(self.videos, sample) else 0
             crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
             clip = augment.apply_crop(clip, crop, size)
-            label = self._mirrored[label] if crop.flip else label
+            mirrored = crop.flip
         elif self.settings.test_crops == 10:
             clip = augment.ten_crops(clip, size)
         else:
             clip = {stream: maps[None] for stream, maps in augment.centre_crop(clip, size).items()}
         if "rgb" in clip:
             clip["rgb"] = augment.normalise(clip["rgb"])
-        return clip, label
+        return clip, target(self.videos, sample, mirrored)
 
     def _whole(self, index: int) -> dict[str, Tensor] | None:
         """The training clip of a video in which nothing is left to chance, kept ready; None for all others."""
@@ -171,19 +171,19 @@ class Snippets(Dataset):
 
     def _count(self, index: int) -> int:
         if index not in self._counts:
-            self._counts[index] = self.flow.count(self.videos.samples[index].path)
+            self._counts[index] = self.flow.count(self.videos.samples[index].source)
         return self._counts[index]
 
     def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
         if self._decoder is None:
             self._decoder = Decoder()
-        path = self.videos.samples[index].path
-        info = self._decoder.info(path)
-        size = short_side(info.height, info.width, self.flow.settings.short_side)
-        return torch.from_numpy(self._decoder.frames(path, wanted, size=size)).permute(0, 3, 1, 2)
+        source = self.videos.samples[index].source
+        info = self._decoder.info(source)
+        size = short_side(info.height, info.width, self.flow.settings.short_side, self.flow.settings.aspect)
+        return torch.from_numpy(self._decoder.frames(source, wanted, size=size)).permute(0, 3, 1, 2)
 
     def _fields(self, index: int, wanted: Sequence[int]) -> Tensor:
-        return torch.from_numpy(self.flow.fields(self.videos.samples[index].path, wanted))
+        return torch.from_numpy(self.flow.fields(self.videos.samples[index].source, wanted))
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_decoder": None}  # each process that loads data has a decoder of its own

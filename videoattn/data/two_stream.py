@@ -1,18 +1,28 @@
 """The clips of a two-stream study: listed, generated where they are a probe's, with their flow computed once."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from videoattn.data.augment import check_ten_crops
 from videoattn.data.flow import FlowCache, FlowSettings
 from videoattn.data.held_out import held_out
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
+from videoattn.data.parallel import cores
 from videoattn.data.snippets import Snippets, SnippetSettings
+from videoattn.data.targets import check_ten_crops
 from videoattn.data.videos import VideoList
 from videoattn.locations import cache_root
+
+
+def kinds(flow: FlowSettings, *, compensated: bool) -> tuple[FlowSettings, ...]:
+    """`flow` and, where asked for, the same without the motion of the camera."""
+    return (flow, replace(flow, compensated=True)) if compensated else (flow,)
+
+
+def flow_cache(settings: FlowSettings) -> FlowCache:
+    """Where all trainings look for flow of these settings."""
+    return FlowCache(cache_root() / "flow", settings)
 
 
 class TwoStreamData:
@@ -37,13 +47,12 @@ class TwoStreamData:
         compensated: bool = False,
         held: float = 0.0,
     ):
-        kinds = [flow, replace(flow, compensated=True)] if compensated else [flow]
-        self.caches = tuple(FlowCache(cache_root() / "flow", kind) for kind in kinds)
+        self.caches = tuple(map(flow_cache, kinds(flow, compensated=compensated)))
         self.settings = dict(settings)
         self.unreadable: list[str] = []
         lists = videos()
         if any(own.test_crops == 10 for own in self.settings.values()):
-            check_ten_crops(lists[1].classes)  # before any flow is computed
+            check_ten_crops(lists[1])  # before any flow is computed
         for cache in self.caches:
             lists = tuple(self._readable(cache, v, max_unreadable) for v in lists)
         self.lists = lists
@@ -66,8 +75,8 @@ class TwoStreamData:
 
     def _readable(self, cache: FlowCache, videos: VideoList, max_unreadable: float) -> VideoList:
         report = cache.build(
-            [s.path for s in videos.samples],
-            workers=len(os.sched_getaffinity(0)),
+            [sample.source for sample in videos.samples],
+            workers=cores(),
             progress=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
         )
         left, lines = readable(videos, report.unreadable, max_unreadable)

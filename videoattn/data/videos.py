@@ -32,6 +32,23 @@ class Source:
                     f"{self.path}: a part of {unit} {part}: it must begin at 0 or later, and before its end"
                 )
 
+    def __str__(self) -> str:
+        if self.frames is not None:
+            return f"{self.path}, frames {self.frames[0]} to {self.frames[1]}"
+        if self.seconds is not None:
+            return f"{self.path}, {self.seconds[0]:g} to {self.seconds[1]:g} s"
+        return str(self.path)
+
+    @property
+    def whole(self) -> "Source":
+        """The file or folder that it is a part of; itself where it is no part."""
+        return self if self.frames is None and self.seconds is None else Source(self.path)
+
+
+def source_of(item: Path | str | Source) -> Source:
+    """A source as it is; of a path the whole file or folder."""
+    return item if isinstance(item, Source) else Source(Path(item))
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -61,9 +78,10 @@ class Sample:
 class VideoList:
     """The videos of one subset ("train" or "test") of a data set that are present.
 
-    `missing` counts those that the data set lists and that were left out because they are not there. `heads`: where
-    each video has several labels of different kinds, such as verb and noun, the names of the kinds and their classes;
-    `classes` are then those of the first. `multilabel`: a video may have several of the classes, or none.
+    `missing` counts those that the data set lists and that were left out because they are not there; `absent` holds
+    their names. `heads`: where each video has several labels of different kinds, such as verb and noun, the names of
+    the kinds and their classes; `classes` are then those of the first. `multilabel`: a video may have several of the
+    classes, or none.
     """
 
     data_set: str
@@ -73,11 +91,27 @@ class VideoList:
     missing: int = 0
     heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
     multilabel: bool = False
+    absent: tuple[str, ...] = ()
+
+    def first_label(self, index: int) -> int:
+        """A class of a video: its label, that of its first head, or the first of several; 0 where it has none."""
+        sample = self.samples[index]
+        return next(iter(sample.labels), 0) if sample.label is None else sample.label
+
+    def named(self, index: int) -> str:
+        """The names of a video's classes, for a title."""
+        sample = self.samples[index]
+        if self.heads:
+            pairs = zip(self.heads, sample.labels, strict=True)
+            return ", ".join(classes[label] for (_, classes), label in pairs)
+        labels = sample.labels if sample.label is None else (sample.label,)
+        return ", ".join(self.classes[label] for label in labels) or "no class"
 
     def fingerprint(self) -> str:
         """16 hex digits for what is present: the classes, and of each sample its name, size, labels and part. It
         depends neither on the order of the samples nor on where the data set lies."""
-        files = sorted((sample.name, _size(sample.path), *_told(sample)) for sample in self.samples)
+        sizes = {path: _size(path) for path in {sample.path for sample in self.samples}}  # once for all parts of one
+        files = sorted((sample.name, sizes[sample.path], *_told(sample)) for sample in self.samples)
         names = [self.classes, *([self.heads] if self.heads else [])]
         return hashlib.sha256(json.dumps([*names, files]).encode()).hexdigest()[:16]
 

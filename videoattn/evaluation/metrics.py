@@ -11,14 +11,18 @@ from videoattn.errors import InputError
 
 
 def classification_metrics(scores: Tensor, labels: Tensor) -> dict:
-    """Top-1 and top-5 accuracy (fractions) and the confusion counts (rows: true class) of (N, classes) scores."""
+    """Top-1 and top-5 accuracy, mean accuracy of the classes that have videos (fractions), and the confusion counts
+    (rows: true class) of (N, classes) scores."""
     classes = scores.shape[1]
     options = {"num_classes": classes, "average": "micro"}
+    confusion = multiclass_confusion_matrix(scores, labels, num_classes=classes)
+    videos = confusion.sum(1)
     return {
         "top1": float(multiclass_accuracy(scores, labels, top_k=1, **options)),
         "top5": float(multiclass_accuracy(scores, labels, top_k=min(5, classes), **options)),
+        "mean_class": float((confusion.diag() / videos)[videos > 0].mean()),
         "videos": len(labels),
-        "confusion": multiclass_confusion_matrix(scores, labels, num_classes=classes).tolist(),
+        "confusion": confusion.tolist(),
     }
 
 

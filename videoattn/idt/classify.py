@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.svm import LinearSVC
 
-from videoattn.data.videos import VideoList
+from videoattn.data.videos import Source, VideoList
 from videoattn.errors import InputError, RunError
 from videoattn.idt.features import IDTReport, TrackCache
 from videoattn.idt.fisher import Words, encode, learn
@@ -51,31 +51,34 @@ def idt_scores(
     vector of each video, the scores. Calling again after an interrupt or a kill goes on from there.
 
     Raises:
-        InputError: lists of different classes, or no training video; too few tracks for the Gaussians.
+        InputError: lists of different classes, or of several labels a video; no training video; too few tracks for
+            the Gaussians.
         RunError: a video cannot be read; the disk refuses.
     """
+    if train.multilabel or train.heads:
+        raise InputError(f"videos of {train.data_set} have several labels; an SVM a class needs one label a video")
     if train.classes != test.classes or not train.samples:
         raise InputError(
             f"{len(train.samples)} training videos of {len(train.classes)} classes, and test videos of "
             f"{len(test.classes)}; there must be some, and the classes must be the same"
         )
     cache = TrackCache(root, settings)
-    paths = [sample.path for sample in (*train.samples, *test.samples)]
-    report = cache.build(paths, workers=workers, decode_limit=decode_limit, progress=progress)
+    sources = [sample.source for sample in (*train.samples, *test.samples)]
+    report = cache.build(sources, workers=workers, decode_limit=decode_limit, progress=progress)
     if report.unreadable:
         raise RunError(f"{len(report.unreadable)} videos cannot be read, the first: {report.unreadable[0]}")
-    own = {cache.digest(sample.path): sample.path for sample in train.samples}
+    own = {cache.digest(sample.source): sample.source for sample in train.samples}
     values = asdict(settings)
     key = digest([_VERSION, settings.tracks_key(), values["gaussians"], values["sampled"], values["seed"], sorted(own)])
     folder = cache.root / f"vectors-{key}"
     words = _words(cache, [own[name] for name in sorted(own)], folder, progress)
     size = sum(part.size for part in words.values())
-    labelled = [[(cache.digest(sample.path), sample.label) for sample in videos.samples] for videos in (train, test)]
+    labelled = [[(cache.digest(sample.source), sample.label) for sample in videos.samples] for videos in (train, test)]
     named = [sample.name for sample in test.samples]
     target = folder / f"scores-{digest([settings.cost, train.classes, labelled, named])}.npz"
     if not target.is_file():
         vectors = np.stack(
-            list(track(_vectors(cache, paths, folder, words), total=len(paths), what="vectors", show=progress))
+            list(track(_vectors(cache, sources, folder, words), total=len(sources), what="vectors", show=progress))
         )
         first, rest = np.split(vectors, [len(train.samples)])
         labels = [sample.label for sample in train.samples]
@@ -112,7 +115,7 @@ def svm_scores(
     return values
 
 
-def _words(cache: TrackCache, videos: Sequence[Path], folder: Path, show: bool) -> Mapping[str, Words]:
+def _words(cache: TrackCache, videos: Sequence[Source], folder: Path, show: bool) -> Mapping[str, Words]:
     """PCA and mixture of each descriptor, each learned from the same tracks of the training videos."""
     words, missing = {}, []
     for name in DESCRIPTORS:
@@ -143,7 +146,7 @@ def _chosen(counts: Sequence[int], settings: IDTSettings) -> list[np.ndarray]:
 
 
 def _vectors(
-    cache: TrackCache, videos: Sequence[Path], folder: Path, words: Mapping[str, Words]
+    cache: TrackCache, videos: Sequence[Source], folder: Path, words: Mapping[str, Words]
 ) -> Iterator[np.ndarray]:
     for video in videos:
         path = folder / "videos" / f"{cache.digest(video)}.npy"

@@ -12,6 +12,7 @@ import numpy as np
 from videoattn.data.decode import Decoder, UnreadableVideo, short_side
 from videoattn.data.gray_frames import gray_frames, worker_decoder
 from videoattn.data.optical_flow import SMALLEST
+from videoattn.data.videos import Source
 from videoattn.idt.settings import IDTSettings
 from videoattn.idt.tracks import Tracks, extract, rooted
 
@@ -20,7 +21,7 @@ from videoattn.idt.tracks import Tracks, extract, rooted
 class Job:
     """A video whose tracks are wanted."""
 
-    video: Path
+    video: Path | Source
     settings: IDTSettings
 
 
@@ -36,8 +37,8 @@ def compute(job: Job) -> tuple[int, bytes] | str:
     return len(tracks), buffer.getvalue()
 
 
-def video_tracks(decoder: Decoder, video: Path, settings: IDTSettings) -> Tracks:
-    """The tracks of a video file; their points are in pixels of the frames at `settings.short_side`.
+def video_tracks(decoder: Decoder, video: Path | Source, settings: IDTSettings) -> Tracks:
+    """The tracks of a video or a part of it; their points are in pixels of the frames at `settings.short_side`.
 
     Raises UnreadableVideo.
     """

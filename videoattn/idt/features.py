@@ -14,6 +14,7 @@ from videoattn.data.content import ContentIndex
 from videoattn.data.decode import UnreadableVideo
 from videoattn.data.gray_frames import start_decoder
 from videoattn.data.parallel import each
+from videoattn.data.videos import Source, source_of
 from videoattn.errors import InputError, RunError
 from videoattn.idt.extraction import Job, compute
 from videoattn.idt.settings import IDTSettings
@@ -29,20 +30,23 @@ _DAMAGE = (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError)  # what 
 class IDTReport:
     """What a build did: numbers of videos, those without tracks, and those that cannot be read, with the reason.
 
-    A copy of another video counts as cached. computed + cached + len(unreadable) is the number of different paths.
+    A copy of another video counts as cached. computed + cached + len(unreadable) is the number of different videos
+    and parts. trackless: as they were given.
     """
 
     computed: int
     cached: int
     tracks: int
-    trackless: tuple[Path, ...]
+    trackless: tuple[Path | Source, ...]
     unreadable: tuple[UnreadableVideo, ...]
 
 
 class TrackCache:
-    """The descriptors of videos under `root`: a file for each content of a video file and all that decides its tracks.
+    """The descriptors of videos under `root`: a file for each content of a video, or part of it, and all that decides
+    its tracks.
 
-    A video that was moved, copied or renamed keeps its file; one that was changed has none until the next build.
+    A path stands for the whole file or folder of images. A video that was moved, copied or renamed keeps its file; one
+    that was changed has none until the next build.
     """
 
     def __init__(self, root: Path, settings: IDTSettings) -> None:
@@ -51,7 +55,7 @@ class TrackCache:
         self._contents = ContentIndex(self.root / "contents.sqlite")
 
     def build(
-        self, videos: Sequence[Path], *, workers: int, decode_limit: float = 10.0, progress: bool = True
+        self, videos: Sequence[Path | Source], *, workers: int, decode_limit: float = 10.0, progress: bool = True
     ) -> IDTReport:
         """Compute what is missing, in `workers` processes; what is there, and whole, is not computed again.
 
@@ -62,10 +66,10 @@ class TrackCache:
         """
         if workers < 1 or not decode_limit > 0:
             raise InputError(f"workers is {workers} and decode_limit {decode_limit}; they must be positive")
-        videos = list(dict.fromkeys(map(Path, videos)))
+        videos = list(dict.fromkeys(v if isinstance(v, Source) else Path(v) for v in videos))
         contents = self._contents.digests(videos, threads=workers, show=progress)
         reasons = {v: found.strerror or str(found) for v, found in contents.items() if isinstance(found, OSError)}
-        first: dict[str, Path] = {}
+        first: dict[str, Path | Source] = {}
         for video in videos:
             if video not in reasons:
                 first.setdefault(contents[video], video)
@@ -90,21 +94,21 @@ class TrackCache:
             tuple(UnreadableVideo(video, reasons[video]) for video in videos if video in reasons),
         )
 
-    def digest(self, video: Path) -> str:
-        """The name of what a video file holds. Raises RunError where it cannot be read."""
+    def digest(self, video: Path | Source) -> str:
+        """The name of what a video holds. Raises RunError where it cannot be read."""
         try:
-            return self._contents.digest(Path(video))
+            return self._contents.digest(source_of(video))
         except OSError as error:
             raise RunError(f"cannot read {video}: {error.strerror or error}") from error
 
-    def count(self, video: Path) -> int:
+    def count(self, video: Path | Source) -> int:
         """The number of tracks of a video. Raises RunError where it is not built."""
         found = _count(self._file(self.digest(video)))
         if found is None:
             raise RunError(f"no tracks of {video} in {self.folder}: build them first")
         return found
 
-    def descriptor(self, video: Path, name: str) -> np.ndarray:
+    def descriptor(self, video: Path | Source, name: str) -> np.ndarray:
         """One of the rooted descriptors of a video, float32 (n, d). Raises RunError where it is not built."""
         try:
             with np.load(self._file(self.digest(video)), allow_pickle=False) as arrays:

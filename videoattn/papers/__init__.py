@@ -1,8 +1,8 @@
 """The papers: one folder each, which holds a `recipe.py`. Only light imports, so that a wrong name is refused at once.
 
-A paper's `__init__.py` names its data sets besides the probe, and imports nothing:
+A paper's `__init__.py` names the data sets that its notebook takes besides the probe, and imports nothing heavy:
 
-    DATA_SETS = ("folder", "ucf101")
+    DATA_SETS = VIDEOS
 
 A study of a paper besides its first is a folder in the paper's, which holds a `recipe.py`, too.
 """
@@ -11,7 +11,7 @@ import importlib
 from pathlib import Path
 
 from videoattn.errors import InputError
-from videoattn.training.parameters import unknown
+from videoattn.training.parameters import Parameters, unknown
 
 PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
 
@@ -33,3 +33,15 @@ def check_paper(name: str | None) -> str:
 def data_sets(paper: str) -> tuple[str, ...]:
     """The data sets on which a paper's notebook can run, besides the probe."""
     return importlib.import_module(f"videoattn.papers.{paper}").DATA_SETS
+
+
+def flow_settings(parameters: Parameters) -> tuple:
+    """The `FlowSettings` of all flow that the studies of a paper read; InputError where they read none."""
+    names = [".".join(filter(None, (__name__, parameters.paper, part, "study"))) for part in parts(parameters.paper)]
+    studies = [study for study in map(importlib.import_module, names) if hasattr(study, "flow_settings")]
+    found = tuple(settings for study in studies for settings in study.flow_settings(parameters))
+    if not found:
+        raise InputError(
+            f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: they need no flow"
+        )
+    return found

@@ -10,7 +10,7 @@ from videoattn.evaluation.metrics import mean_interval, paired_difference
 from videoattn.evaluation.ranking import kendall
 from videoattn.locations import repository
 from videoattn.reporting.audit import printed, printed_value
-from videoattn.reporting.record import Record, read, records
+from videoattn.reporting.record import Record, records
 
 NOT_RUN = "not in this profile"
 
@@ -90,18 +90,20 @@ def reference(paper: str, part: str = "") -> tuple[Path, Record] | None:
     return found.get("gpu") or found.get("cpu")
 
 
-def summary(folder: Path) -> str:
-    """What a run measured, as text for a terminal, and where everything lies."""
-    record = read(folder)
-    measured = [item for result in record.results for item in result["metrics"].items()]
-    rows = list(dict.fromkeys(name for name, metrics in measured if "top1" in metrics))
-    table = pd.DataFrame(
-        [(row, accuracy(record, row), len(record.seeds(row))) for row in rows], columns=["row", "top-1 %", "seeds"]
-    )
-    state = "complete" if record.complete else "not complete: the same command goes on"
-    names = ("notebook.ipynb", "record.json", "log.csv", "figures", "checkpoints", "scores")
-    files = "\n".join(f"  {folder / name}" for name in names if (folder / name).exists())
-    return f"{protocol(record)}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n{state}\n{files}"
+METRICS = {"top1": "top-1 %", "top5": "top-5 %", "mean_class": "mean class %", "map": "mAP %", "wap": "wAP %"}
+
+
+def measured(record: Record) -> str:
+    """All rows of a record with their metrics, as Markdown; a cell is empty where a row has no such metric."""
+    found = dict(item for result in record.results for item in result["metrics"].items())
+    names = [name for name in METRICS if any(name in metrics for metrics in found.values())]
+    lines = [
+        (row, *(accuracy(record, row, name) if name in metrics else "" for name in names), len(record.seeds(row)))
+        for row, metrics in found.items()
+        if any(name in metrics for name in names)
+    ]
+    head = ["row", *(METRICS[name] for name in names), "seeds"]
+    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def data_name(record: Record) -> str:

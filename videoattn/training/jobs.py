@@ -13,7 +13,7 @@ class Job:
     """One training, or scores that are had without one.
 
     recipe: None where no network is trained. stream: which score it trains. after: jobs whose weights it starts from.
-    data: which set.
+    data: which set. initial: the job of the run INIT that it starts from; "" for none.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Job:
     stream: str
     after: tuple[str, ...] = ()
     data: str = "main"
+    initial: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from videoattn.errors import InputError, RunError
 from videoattn.progress import Progress
 from videoattn.training import checkpoint
+from videoattn.training.objective import ONE_CLASS, Objective
 from videoattn.training.recipe import Recipe
 
 MEMORY_ERRORS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -22,12 +22,13 @@ class Shuffle(Sampler):
     """Indices of a data set in an order drawn from (seed, epoch), each paired with the epoch.
 
     The pair is what a data set draws its augmentation from, so that nothing random needs to be stored to resume. Of
-    each epoch the last indices that do not fill a `step` are left out, unless there is no full one.
+    each epoch the last indices that do not fill a `step` are left out, unless there is no full one; and all behind the
+    first `steps`, where these are given.
     """
 
-    def __init__(self, length: int, seed: int, step: int = 1):
+    def __init__(self, length: int, seed: int, step: int = 1, steps: int | None = None):
         self.length = length
-        self.used = length - length % step or length
+        self.used = min(length - length % step or length, length if steps is None else steps * step)
         self.seed = seed
         self.epoch = 0
 
@@ -37,11 +38,6 @@ class Shuffle(Sampler):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         return iter([(self.epoch, i) for i in torch.randperm(self.length, generator=generator)[: self.used].tolist()])
-
-
-def classification_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of (B, classes) scores against (B,) labels, eq. (7) of CMA."""
-    return F.cross_entropy(scores, labels)  # Eq. (7)
 
 
 def fit(
@@ -56,6 +52,7 @@ def fit(
     accelerator: Accelerator,
     progress: Progress,
     workers: int = 0,
+    objective: Objective = ONE_CLASS,
 ) -> list[dict[str, float]]:
     """Train `model` on `data` and leave its checkpoint at `path`; continue there if one lies there.
 
@@ -63,7 +60,7 @@ def fit(
         model: takes a clip (dict of tensors), gives a dict of scores; in training one named "loss", a scalar, is added
             to the loss of the scores.
         data: item (epoch, i) is a pair of clip and label.
-        stream: which of the scores is trained.
+        stream: which of the scores is trained. objective: what the labels are, and the loss.
         identity: digest of all that determines this training; another one at `path` is an error.
 
     Returns:
@@ -79,7 +76,7 @@ def fit(
             f"batch_size={recipe.batch_size} cannot be made of {recipe.accumulation} equal batches in each of "
             f"{accelerator.num_processes} processes"
         )
-    shuffle = Shuffle(len(data), seed, recipe.batch_size)
+    shuffle = Shuffle(len(data), seed, recipe.batch_size, recipe.rehearsal)
     loader = DataLoader(
         data,
         batch_size=batch,
@@ -97,7 +94,8 @@ def fit(
         set_seed((seed * 100_003 + epoch) % 2**32, device_specific=True)
         shuffle.epoch = epoch
         lr = optimizer.param_groups[0]["lr"]
-        loss, accuracy = _epoch(model, loader, optimizer, recipe, stream, accelerator, f"epoch {epoch + 1}, lr {lr:g}")
+        where = f"epoch {epoch + 1}, lr {lr:g}"
+        loss, accuracy = _epoch(model, loader, optimizer, recipe, stream, accelerator, objective, where)
         schedule.step(*([accuracy] if recipe.schedule == "plateau" else []))
         rows.append({"epoch": epoch + 1, "loss": loss, "accuracy": accuracy, "lr": lr})
         if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
@@ -158,7 +156,9 @@ def _resume(path: Path, identity: str, model: nn.Module, optimizer, schedule, sc
     return state["rows"]
 
 
-def _epoch(model, loader, optimizer, recipe: Recipe, stream: str, accelerator: Accelerator, where: str):
+def _epoch(
+    model, loader, optimizer, recipe: Recipe, stream: str, accelerator: Accelerator, objective: Objective, where: str
+) -> tuple[float, float]:
     model.train()
     totals = torch.zeros(3, device=accelerator.device, dtype=torch.float64)  # loss, correct, videos
     try:
@@ -166,7 +166,7 @@ def _epoch(model, loader, optimizer, recipe: Recipe, stream: str, accelerator: A
             with accelerator.accumulate(model):
                 outputs = model(clip)
                 scores = outputs[stream].float()
-                loss = classification_loss(scores, labels) + outputs.get("loss", 0)
+                loss = objective.loss(scores, labels) + outputs.get("loss", 0)
                 if not torch.isfinite(loss):
                     raise RunError(
                         f"the loss became {loss.item()} at {where}, step {step + 1}: lower the learning rate; "
@@ -177,7 +177,7 @@ def _epoch(model, loader, optimizer, recipe: Recipe, stream: str, accelerator: A
                     accelerator.clip_grad_norm_(model.parameters(), recipe.clip_norm)
                 optimizer.step()
                 optimizer.zero_grad()
-            correct = (scores.argmax(1) == labels).sum()
+            correct = objective.correct(scores, labels).sum()
             totals += torch.stack([loss.detach() * len(labels), correct, torch.tensor(len(labels)).to(loss)]).double()
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in MEMORY_ERRORS):

@@ -1,6 +1,6 @@
 """The parameters of every notebook: their names, defaults and good values, and the check that refuses the rest.
 
-The same nine for all papers. `make reproduce`, papermill and a reader in JupyterLab set them; `check` turns what they
+The same for all papers. `make reproduce`, papermill and a reader in JupyterLab set them; `check` turns what they
 set into `Parameters` or says what would be right. Only the standard library is imported here, so that a wrong value is
 refused before anything is installed.
 """
@@ -46,7 +46,20 @@ PARAMETERS = (
         "optical flow: tvl1, dis, none (RGB alone), or auto (as the profile says)",
         choices=("auto", "tvl1", "dis", "none"),
     ),
-    Parameter("PRETRAINED", False, "start from ImageNet weights"),
+    Parameter("JOBS", "", "the trainings to run, by name, with commas between them; empty: all of the profile"),
+    Parameter(
+        "PRETRAINED",
+        "auto",
+        "start from ImageNet weights: true, false, or auto (as the protocol says; false in other profiles)",
+        choices=("auto", "true", "false"),
+    ),
+    Parameter("INIT", "", "start from the networks of a run (its folder) or from a checkpoint (a file)"),
+    Parameter(
+        "STEPS",
+        0,
+        "rehearse: end each training after so many steps, each test after as many videos; 0: never",
+        bounds=(0, 1000),
+    ),
     Parameter("ALLOW_MISSING", False, "go on without listed videos that are missing"),
     Parameter("RUNS", "", "the folder of the records; empty: runs/ of the checkout"),
 )
@@ -55,7 +68,7 @@ NAMES = tuple(parameter.name for parameter in PARAMETERS)
 
 @dataclass(frozen=True)
 class Parameters:
-    """The checked parameters of one run of a paper's notebook. `data` and `runs` are absolute, None where empty."""
+    """The checked parameters of one run of a paper's notebook. Paths are absolute, None where empty."""
 
     paper: str
     profile: str
@@ -64,7 +77,10 @@ class Parameters:
     split: int
     seeds: int
     flow: str
-    pretrained: bool
+    jobs: tuple[str, ...]
+    pretrained: str
+    init: Path | None
+    steps: int
     allow_missing: bool
     runs: Path | None
 
@@ -79,8 +95,9 @@ class Parameters:
     def changed(self) -> dict[str, str | int | bool]:
         """The values that differ from the notebook's defaults, by name, as papermill takes them."""
         values = {parameter.name: getattr(self, parameter.name.lower()) for parameter in PARAMETERS}
-        for name in ("DATA", "RUNS"):
+        for name in ("DATA", "INIT", "RUNS"):
             values[name] = str(values[name] or "")
+        values["JOBS"] = ",".join(self.jobs)
         return {
             parameter.name: values[parameter.name]
             for parameter in PARAMETERS
@@ -134,7 +151,10 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         split=value["SPLIT"],
         seeds=value["SEEDS"],
         flow=value["FLOW"],
+        jobs=tuple(filter(None, (name.strip() for name in value["JOBS"].split(",")))),
         pretrained=value["PRETRAINED"],
+        init=_path("INIT", value["INIT"]),
+        steps=value["STEPS"],
         allow_missing=value["ALLOW_MISSING"],
         runs=_folder("RUNS", value["RUNS"], must_exist=False),
     )
@@ -165,6 +185,9 @@ def _value(parameter: Parameter, value: object) -> str | int | bool:
         low, high = parameter.bounds
         number = _integer(value)
         good, found = f"{low} to {high}", number if number is not None and low <= number <= high else None
+    elif {"true", "false"} <= set(parameter.choices):
+        text = {True: "true", False: "false"}.get(_boolean(value), value)
+        good, found = f"{', '.join(parameter.choices)}, 1, 0", text if text in parameter.choices else None
     elif parameter.choices:
         good, found = ", ".join(parameter.choices), value if value in parameter.choices else None
     else:
@@ -188,11 +211,17 @@ def _integer(value: object) -> int | None:
 
 def _folder(name: str, value: str, *, must_exist: bool) -> Path | None:
     """The absolute path of a folder, or None where the value is empty."""
+    path = _path(name, value, must_exist=must_exist)
+    if path and os.path.exists(path) and not os.path.isdir(path):
+        raise InputError(f"{name} is {value!r}: {path} is no folder")
+    return path
+
+
+def _path(name: str, value: str, *, must_exist: bool = True) -> Path | None:
+    """The absolute path of a file or folder, or None where the value is empty."""
     if not value:
         return None
     path = Path(os.path.realpath(os.path.expanduser(value)))  # unlike Path, leaves an unknown ~user as it is
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise InputError(f"{name} is {value!r}: {path} is no folder")
     if must_exist and not os.path.exists(path):
         raise InputError(f"{name} is {value!r}: {path} does not exist")
     return path

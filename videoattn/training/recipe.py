@@ -4,8 +4,9 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from videoattn.data.clip_settings import LATER
 from videoattn.errors import InputError
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -28,6 +29,7 @@ class Recipe:
             "steps 40 80" multiplies it by `plateau_factor` after epochs 40 and 80.
         clip_norm: largest norm of the gradient; None leaves it alone.
         precision: "no" (float32), "bf16" or "fp16".
+        rehearsal: each epoch ends after so many optimisation steps; None for all that the training set gives.
     """
 
     epochs: int
@@ -42,9 +44,10 @@ class Recipe:
     plateau_factor: float = 0.1
     clip_norm: float | None = None
     precision: str = "no"
+    rehearsal: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "accumulation"):
+        for name in ("epochs", "batch_size", "accumulation", *(("rehearsal",) if self.rehearsal is not None else ())):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)!r}: at least 1 is needed")
         if self.batch_size % self.accumulation:
@@ -77,15 +80,33 @@ class Recipe:
         return tuple(map(int, words))
 
 
+def rehearsed(recipe: Recipe, steps: int) -> Recipe:
+    """The recipe with its first so many steps alone; as it is for 0."""
+    return dataclasses.replace(recipe, epochs=1, schedule="plateau", rehearsal=steps) if steps else recipe
+
+
+def values(item: object) -> object:
+    """Dataclasses within dataclasses, mappings and sequences as plain dicts and tuples.
+
+    Fields marked `LATER` are left out at their default, so that what had no such field keeps its digest.
+    """
+    if dataclasses.is_dataclass(item) and not isinstance(item, type):
+        own = {f.name: (f, getattr(item, f.name)) for f in dataclasses.fields(item)}
+        return {n: values(v) for n, (f, v) in own.items() if not (f.metadata.get("later") and v == f.default)}
+    if isinstance(item, dict):
+        return {key: values(value) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return type(item)(values(value) for value in item)
+    return item
+
+
 def as_json(value: object) -> str:
     """Canonical JSON of dataclasses, mappings and sequences: the same values give the same text."""
 
-    def plain(item: object) -> object:
-        if dataclasses.is_dataclass(item) and not isinstance(item, type):
-            return dataclasses.asdict(item)
+    def refuse(item: object) -> object:
         raise TypeError(f"{item!r} has no JSON form")
 
-    return json.dumps(value, default=plain, sort_keys=True, indent=1)
+    return json.dumps(values(value), default=refuse, sort_keys=True, indent=1)
 
 
 def digest(value: object) -> str:

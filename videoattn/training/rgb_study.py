@@ -1,12 +1,10 @@
 """What studies of RGB networks share: from the notebook's parameters to clips, plan and study."""
 
-import dataclasses
 import functools
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,13 +14,16 @@ from videoattn.data.clips import Clips
 from videoattn.data.datasets import cifar100
 from videoattn.data.images import ImageData
 from videoattn.data.listing import Lists, listed
+from videoattn.data.parallel import cores
 from videoattn.data.probes.dials import Dials
 from videoattn.data.probes.store import read_truth
 from videoattn.errors import InputError
 from videoattn.locations import cache_root
 from videoattn.training.jobs import Job, Row
+from videoattn.training.objective import ONE_CLASS, Objective
 from videoattn.training.parameters import PROBE, Parameters
-from videoattn.training.recipe import Recipe
+from videoattn.training.protocol import Start
+from videoattn.training.recipe import Recipe, values
 from videoattn.training.study import Study
 from videoattn.training.user_videos import user_lists
 
@@ -49,25 +50,12 @@ class RGBProfile:
     lanes: int = 1
 
 
-Profile = TypeVar("Profile", bound=RGBProfile)
-
-
-def sized(
-    parameters: Parameters, profiles: Mapping[str, Profile], videos: Mapping[str, Mapping[str, Any]]
-) -> tuple[Parameters, Profile]:
-    """The parameters without "auto", and their profile, changed as `videos` says where the data are a user's own.
-
-    Raises:
-        InputError: flow is asked for, which these studies do not look at.
-    """
+def check_rgb(parameters: Parameters) -> None:
+    """Raise `InputError` where flow is asked for, which studies of RGB networks do not look at."""
     if parameters.flow not in ("auto", "none"):
         raise InputError(
             f"FLOW is {parameters.flow!r}, but {parameters.paper} looks at RGB alone: leave it at 'auto' or 'none'"
         )
-    parameters = parameters.resolved()
-    profile = profiles[parameters.profile]
-    own = parameters.dataset != PROBE
-    return parameters, replace(profile, **videos[parameters.profile]) if own else profile
 
 
 class RGBData:
@@ -113,9 +101,14 @@ class RGBData:
         return self.main.description()
 
     @property
-    def classes(self) -> int:
-        """How many there are; known before a probe is generated."""
-        return len(self.lists[0].classes) if self.lists else len(self.profile.probe.names)
+    def objective(self) -> Objective:
+        """What the labels are."""
+        return Objective.of(self.lists[0]) if self.lists else ONE_CLASS
+
+    @property
+    def outputs(self) -> int:
+        """How many scores a network gives; known before a probe is generated."""
+        return self.objective.outputs(len(self.lists[0].classes)) if self.lists else len(self.profile.probe.names)
 
     @functools.cached_property
     def truth(self) -> dict:
@@ -142,6 +135,7 @@ class RGBData:
 def rgb_study(
     parameters: Parameters,
     profile: RGBProfile,
+    start: Start,
     data: RGBData,
     *,
     variants: Mapping[str, Any],
@@ -153,17 +147,17 @@ def rgb_study(
     """The study; nothing is generated or trained yet.
 
     Args:
-        parameters, profile: as `sized` gives them.
+        parameters, profile, start: as `videoattn.training.profiles.sized` gives them.
         variants: what the profile's jobs train, dataclasses that determine the results. rows: of the results, of which
             those are kept whose jobs are run.
         recipe, build: from a job's name to its optimisation and to its network.
         inspect: as for `Study`, on the probe only.
     """
     seeds = tuple(range(parameters.seeds or profile.seeds))
-    plan = dataclasses.asdict(profile) | {
+    plan = values(profile) | {
         "seeds": seeds,
-        "pretrained": parameters.pretrained,
-        "variants": {name: dataclasses.asdict(variants[name]) for name in profile.jobs},
+        **start.plan(),
+        "variants": {name: values(variants[name]) for name in profile.jobs},
         "data": [videos.fingerprint() for videos in data.lists] if data.lists else "probe",
     }
     for name in (*WITHOUT_EFFECT, *(("probe",) if data.lists else ())):
@@ -172,14 +166,16 @@ def rgb_study(
         paper=parameters.paper,
         parameters=parameters,
         plan=plan,
-        jobs=tuple(Job(name, recipe(name), "rgb") for name in profile.jobs),
+        jobs=tuple(Job(name, recipe(name), "rgb", initial=name) for name in profile.jobs),
         rows=tuple(row for row in rows if {part[0] for part in row.parts} <= set(profile.jobs)),
         seeds=seeds,
         build=lambda job, weights: build(job.name),
         data=data,
-        workers=profile.workers if data.lists else 0,
+        workers=min(profile.workers, cores()) if data.lists else 0,
         test_batch=profile.test_batch,
-        lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        lanes=profile.lanes or cores(),
         further=data.further,
         inspect=None if data.lists else inspect,
+        start=start,
+        objective=data.objective,
     )

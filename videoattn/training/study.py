@@ -1,33 +1,31 @@
 """A study: the trainings that a notebook compares, run in order, each kept as soon as it is done."""
 
-import functools
 import hashlib
-import importlib
-import io
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from videoattn.errors import RunError
-from videoattn.evaluation.views import predict
 from videoattn.locations import runs_root
 from videoattn.progress import Progress
-from videoattn.reporting.record import Record, environment, read
-from videoattn.training import checkpoint
+from videoattn.reporting.record import Record, read
+from videoattn.training import by_parameters, checkpoint
+from videoattn.training.estimate import estimate
+from videoattn.training.initial_weights import describe, load_weights
 from videoattn.training.jobs import Data, Job, Row
 from videoattn.training.lanes import in_lanes
 from videoattn.training.log import add_to_log
-from videoattn.training.loop import fit
-from videoattn.training.parameters import Parameters
+from videoattn.training.objective import ONE_CLASS, Objective
+from videoattn.training.parameters import PROBE, Parameters
+from videoattn.training.protocol import FILE, FROM_SCRATCH, Start
 from videoattn.training.recipe import digest
 from videoattn.training.rows import row_metrics
+from videoattn.training.run_files import RunFiles, initial_file
+from videoattn.training.run_job import run_job
+from videoattn.training.weight_files import read_weights
 
 
 @dataclass
@@ -45,6 +43,7 @@ class Study:
         inspect: (job, trained network, its scores by stream, labels) -> further rows of metrics, by name.
         scored: (job without a recipe, seed) -> what `scores` gives of it, without a network.
         part: names a study of a paper besides its first; it is in `videoattn.papers.<paper>.<part>.study`.
+        start: what the networks of jobs start from that start from no other job. objective: what the labels are.
     """
 
     paper: str
@@ -62,6 +61,8 @@ class Study:
     inspect: Callable[[Job, nn.Module, dict[str, Tensor], Tensor], dict] | None = None
     scored: Callable[[Job, int], dict[str, Tensor]] | None = None
     part: str = ""
+    start: Start = FROM_SCRATCH
+    objective: Objective = ONE_CLASS
 
     @property
     def digest(self) -> str:
@@ -74,6 +75,11 @@ class Study:
         root = self.parameters.runs or runs_root()
         names = (self.part, self.parameters.profile, self.parameters.dataset, self.digest)
         return root / self.paper / "-".join(filter(None, names))
+
+    @property
+    def files(self) -> RunFiles:
+        """Checkpoints and scores in the folder."""
+        return RunFiles(self.folder)
 
     def job(self, name: str) -> Job:
         """The job of that name."""
@@ -96,15 +102,13 @@ class Study:
     def network(self, name: str, seed: int) -> nn.Module:
         """The trained network of a job, in evaluation mode on the CPU."""
         job = self.job(name)
-        torch.manual_seed(self._seed(job, seed))
-        network = self.build(job, lambda earlier: self._weights(earlier, seed))
-        network.load_state_dict(self._weights(name, seed))
+        network, _ = self.fresh(job, seed)
+        network.load_state_dict(self.files.weights(name, seed))
         return network.eval()
 
     def scores(self, name: str, seed: int) -> dict[str, Tensor]:
         """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)} of each set."""
-        with np.load(self._path("scores", name, seed, "npz"), allow_pickle=False) as saved:
-            return {key: torch.from_numpy(saved[key]) for key in saved.files}
+        return self.files.scores(name, seed)
 
     def run(self) -> Record:
         """Train and test what is missing; every finished job is in the record at once.
@@ -115,8 +119,9 @@ class Study:
         pending = [(job, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
         for job, seed in pending:
             record.results = [r for r in record.results if (r["job"], r["seed"]) != (job.name, seed)]
-            self._path("scores", job.name, seed, "npz").unlink(missing_ok=True)  # it says that a job is finished
+            self.files.scores_path(job.name, seed).unlink(missing_ok=True)  # it says that a job is finished
         self.data.description()  # generated, listed and given flow once, before anything is trained
+        self._announce(pending)
         progress = Progress("trainings", len(pending), what="training")
         for done, (job, seed, result) in enumerate(self._results(pending), 1):
             add_to_log(self.folder / "log.csv", result.pop("log"), job=job.name, seed=seed)
@@ -131,81 +136,51 @@ class Study:
             progress.advance(done, f"{job.name} seed {seed}")
         return record
 
+    def _announce(self, pending: list[tuple[Job, int]]) -> None:
+        """Say what starts from which weights, and what a run on a user's videos will take; fail now if it must fail."""
+        first = {job.name: (job, seed) for job, seed in reversed(pending)}
+        for job, seed in reversed(first.values()) if self.start.path else ():
+            print(
+                f"{job.name}: {self.fresh(job, seed)[1] or 'starts from no weights of INIT by its own name'}",
+                flush=True,
+            )
+        if pending and self.parameters.dataset != PROBE:
+            print(estimate(self, pending).text(), flush=True)
+
     def _results(self, pending: list[tuple[Job, int]]) -> Iterator[tuple[Job, int, dict]]:
         if self.lanes == 1:
             for job, seed in pending:
                 yield job, seed, self.train(job, seed)
             return
         tasks = [(self.parameters, self.part, job.name, seed) for job, seed in pending]
-        for (*_, name, seed), result in in_lanes(_train, tasks, lanes=self.lanes, ready=self._ready):
+        for (*_, name, seed), result in in_lanes(by_parameters.train, tasks, lanes=self.lanes, ready=self._ready):
             yield self.job(name), seed, result
 
     def _ready(self, task: tuple[Parameters, str, str, int]) -> bool:
         *_, name, seed = task
-        return all(self._path("scores", earlier, seed, "npz").exists() for earlier in self.job(name).after)
+        return all(self.files.scores_path(earlier, seed).exists() for earlier in self.job(name).after)
 
     def _done(self, record: Record, job: Job, seed: int) -> bool:
-        kinds = {"scores": "npz"} | ({"checkpoints": "pt"} if job.recipe else {})
-        files = [self._path(kind, job.name, seed, suffix) for kind, suffix in kinds.items()]
+        files = [self.files.scores_path(job.name, seed)]
+        files += [self.files.weights_path(job.name, seed)] if job.recipe else []
         return record.has(job.name, seed) and all(path.exists() for path in files)
 
     def train(self, job: Job, seed: int) -> dict:
         """Train and test one job; its checkpoint and scores are in the folder, the rest of its result is returned."""
-        begun = time.perf_counter()
-        if job.recipe:
-            accelerator = Accelerator(
-                mixed_precision=job.recipe.precision, gradient_accumulation_steps=job.recipe.accumulation
-            )
-            log, scores, further = self._trained(job, seed, accelerator)
-            device = accelerator.device
-            accelerator.free_memory()
-        else:
-            log, scores, further, device = [], self.scored(job, seed), {}, "cpu"
-        buffer = io.BytesIO()
-        np.savez(buffer, **{key: values.numpy() for key, values in scores.items()})
-        checkpoint.write_atomically(self._path("scores", job.name, seed, "npz"), buffer.getvalue())
-        return {
-            "metrics": further,
-            "job": job.name,
-            "seed": seed,
-            "wall_s": time.perf_counter() - begun,
-            "log": log,
-            "environment": environment(device),
-        }
+        return run_job(self, job, seed)
 
-    def _trained(self, job: Job, seed: int, accelerator: Accelerator) -> tuple[list[dict], dict[str, Tensor], dict]:
-        """The log of a training, the scores of the network and their labels, and what `inspect` says of it."""
-        torch.manual_seed(self._seed(job, seed))
+    def fresh(self, job: Job, seed: int) -> tuple[nn.Module, str]:
+        """A job's network as its training starts, and what of the weights of INIT went into it."""
+        torch.manual_seed(self.seed_of(job, seed))
         network = self.build(job, lambda earlier: self._weights(earlier, seed))
-        rows = fit(
-            network,
-            self.data.train(job, seed),
-            job.recipe,
-            stream=job.stream,
-            seed=self._seed(job, seed),
-            path=self._path("checkpoints", job.name, seed, "pt"),
-            identity=f"{self.digest} {job.name} {seed}",
-            accelerator=accelerator,
-            progress=Progress(f"{job.name} seed {seed}", job.recipe.epochs, quiet=True),
-            workers=self.workers,
-        )
-        scores, labels = {}, {}
-        for protocol, test in self._tests(job).items():
-            found, labels[f"labels {protocol}".rstrip()] = predict(
-                network,
-                test,
-                accelerator=accelerator,
-                batch_size=self.test_batch,
-                progress=Progress(f"{job.name} seed {seed}, testing", len(test), what="video", quiet=True),
-                workers=self.workers,
-            )
-            scores |= {f"{stream} {protocol}".rstrip(): score for stream, score in found.items()}
-        further = self.inspect(job, network.cpu(), scores, labels["labels"]) if self.inspect else {}
-        return rows, scores | labels, further
-
-    def _tests(self, job: Job) -> dict[str, Dataset]:
-        """The test videos as the job takes them, and in other ways, by name."""
-        return {"": self.data.test(job)} | (self.further(job) if self.further else {})
+        if self.start.path is None or not job.initial:
+            return network, ""
+        path = initial_file(self.start.path, job.initial, seed)
+        head = self.start.name in (
+            FILE,
+            self.parameters.dataset,
+        )  # the last layer of another data set is for other classes
+        return network, describe(load_weights(network, read_weights(path), head=head))
 
     def _order(self, name: str) -> int:
         return [job.name for job in self.jobs].index(name)
@@ -218,33 +193,14 @@ class Study:
                 continue
             last = max(names, key=self._order)
             metrics = next(r["metrics"] for r in record.results if (r["job"], r["seed"]) == (last, seed))
-            metrics[row.name] = row_metrics(row, {name: self.scores(name, seed) for name in names})
-
-    def _path(self, kind: str, name: str, seed: int, suffix: str) -> Path:
-        return self.folder / kind / f"{name}-seed{seed}.{suffix}"
+            metrics |= row_metrics(row, {name: self.scores(name, seed) for name in names}, self.objective)
 
     def _weights(self, name: str, seed: int) -> dict[str, Tensor]:
-        path = self._path("checkpoints", name, seed, "pt")
-        if not path.exists():
-            raise RunError(f"{path} is missing: run the study first, which trains {name} with seed {seed}")
-        return checkpoint.load(path)["model"]
+        """Of an earlier job, or of one that only the run INIT has trained."""
+        if self.start.path and name not in [job.name for job in self.jobs]:
+            return checkpoint.load(initial_file(self.start.path, name, seed))["model"]
+        return self.files.weights(name, seed)
 
-    def _seed(self, job: Job, seed: int) -> int:
+    def seed_of(self, job: Job, seed: int) -> int:
         """A seed of its own for each job, so that two rows do not share their random numbers."""
         return int(hashlib.sha256(f"{job.name} {seed}".encode()).hexdigest()[:6], 16)
-
-
-def study_of(parameters: Parameters, part: str = "") -> Study | None:
-    """The study of a paper, or another part of it, that the parameters ask for; None where they ask for none."""
-    module = ".".join(filter(None, ("videoattn.papers", parameters.paper, part, "study")))
-    return importlib.import_module(module).study(parameters)
-
-
-_kept = functools.cache(study_of)
-
-
-def _train(task: tuple[Parameters, str, str, int]) -> dict:
-    """In a process of its own: one job of the study that the parameters ask for."""
-    parameters, part, name, seed = task
-    study = _kept(parameters, part)
-    return study.train(study.job(name), seed)

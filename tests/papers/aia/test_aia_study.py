@@ -13,6 +13,7 @@ from torch import nn
 from videoattn.backbones.inflated import GroupedConv
 from videoattn.backbones.tsn import FrameNetwork
 from videoattn.data import augment
+from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.aia import comparison, inspection
@@ -227,7 +228,7 @@ def test_strips_of_grad_cam_and_examples():
     networks = {name: build(VARIANTS[f"tsn-{name}"], PROFILES["check"], classes=2).eval() for name in ("none", "C")}
     samples = [SimpleNamespace(name=f"{i}", label=i % 2) for i in range(8)]
     frames = torch.randint(0, 255, (3, 8, 32, 32), dtype=torch.uint8)
-    videos = SimpleNamespace(samples=samples, classes=("left", "right"))
+    videos = VideoList("folder", "test", ("left", "right"), tuple(samples))
     data = Test(videos=videos, raw=lambda index: frames, settings=SimpleNamespace(frames=8))
     figure = inspection.cam_strips(networks, data, 3)
     widget = inspection.explore(networks, data)

@@ -13,7 +13,7 @@ from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, consensus, every_other_block
 from videoattn.reporting.cost import parameters
-from videoattn.training.loop import classification_loss
+from videoattn.training.objective import classification_loss
 
 CLASSES = 3
 LABELS = torch.tensor([0, 2])

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
+from videoattn.papers.cma.build import build
 from videoattn.papers.cma.comparison import ROWS
 from videoattn.papers.cma.network import CMANetwork, SingleStream
 from videoattn.papers.cma.recipe import CPU, PAPER, PROFILES, VARIANTS, Profile
-from videoattn.papers.cma.study import build, study
+from videoattn.papers.cma.study import study
 from videoattn.training.parameters import check
 
 CLASSES = 4

@@ -41,7 +41,7 @@ def test_one_frame_is_trained_and_tested_and_stands_beside_table_6(tmp_path, mon
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_takes_images(tmp_path, monkeypatch, name):
     small_cifar100(tmp_path / "data", monkeypatch, train=2, test=2)
-    one = of(tmp_path, PROFILE=name)
+    one = of(tmp_path, PROFILE=name, PRETRAINED=False)
     clip, _ = one.data.train(one.jobs[-1], 0)[0, 1]
     size = IMAGES[name]["clips"].size
     assert clip["rgb"].shape == (3, 1, size, size)

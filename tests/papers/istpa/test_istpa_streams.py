@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from videoattn.data.decode import UnreadableVideo
+from videoattn.data.videos import Sample
 from videoattn.errors import InputError, RunError
 from videoattn.idt.features import TrackCache
 from videoattn.idt.tracks import Tracks
@@ -235,9 +236,9 @@ def test_claims_compare_with_the_best_stream(gain, word):
 
 
 def test_a_video_without_tracks_stops_a_study_before_it_trains(tmp_path, monkeypatch):
-    videos = SimpleNamespace(samples=(SimpleNamespace(path=tmp_path / "a.mp4"),))
+    videos = SimpleNamespace(samples=(Sample("a.mp4", tmp_path / "a.mp4", 0),))
     report = SimpleNamespace(unreadable=(UnreadableVideo(tmp_path / "a.mp4", "out of memory"),))
-    monkeypatch.setattr(TrackCache, "build", lambda self, paths, **_: report)
+    monkeypatch.setattr(TrackCache, "build", lambda self, sources, **_: report)
     monkeypatch.setattr(StreamsData, "_set", lambda self, variant: SimpleNamespace(lists=(videos, videos)))
     with pytest.raises(RunError, match=r"1 videos give no tracks.*a\.mp4.*out of memory"):
         StreamsData(CHECK, None).description()

@@ -11,9 +11,9 @@ from videoattn.data.datasets.about import About
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
-__all__ = ["NAMES", "Sample", "VideoList", "about", "load"]
+__all__ = ["NAMES", "VIDEOS", "Sample", "VideoList", "about", "load"]
 
-NAMES = (
+VIDEOS = (
     "folder",
     "ucf101",
     "hmdb51",
@@ -25,8 +25,8 @@ NAMES = (
     "egtea",
     "epic55",
     "charades",
-    "cifar100",
 )
+NAMES = (*VIDEOS, "cifar100")
 
 
 def about(name: str) -> About:

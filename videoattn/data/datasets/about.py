@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+IMAGES = "images"  # the kind of a data set without videos: its reader checks its files, and nothing is decoded
+
 
 @dataclass(frozen=True, kw_only=True)
 class About:

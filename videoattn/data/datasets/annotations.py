@@ -1,8 +1,10 @@
 """What the readers of data sets share: annotation files read line by line, with errors that name file and line."""
 
 import csv
+import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,8 @@ def lines_of(file: Path) -> list[tuple[str, str]]:
 
 def rows_of(file: Path, *, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
     """(where, fields) of each row of a file of separated values that is not blank; fields may be quoted."""
-    reader = csv.reader(text_of(file).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    # Only "\n" ends a line here: text that people typed may hold other signs that str.splitlines breaks lines at.
+    reader = csv.reader(io.StringIO(text_of(file), newline="\n"), delimiter=delimiter, strict=True)
     while True:
         try:
             row = next(reader, None)
@@ -62,6 +65,28 @@ def json_of(file: Path) -> Any:
         raise InputError(f"{file}:{error.lineno}: {error.msg}") from error
 
 
+def items_of(file: Path, *, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, object) of each object of a JSON file that lists objects with `keys`; `where` counts them from 1."""
+    items = json_of(file)
+    if not isinstance(items, list):
+        raise InputError(f"{file}: expected a list of objects with {', '.join(keys)}")
+    for index, item in enumerate(items, 1):
+        where = f"{file}: item {index}"
+        lacking = [key for key in keys if key not in item] if isinstance(item, dict) else keys
+        if lacking:
+            raise InputError(f"{where}: it lacks {', '.join(lacking)}")
+        yield where, item
+
+
+def found(root: Path, *places: str, layout: Sequence[str]) -> Path:
+    """The first of several places of a file or folder that exists. Raises `InputError`, which tells the layout of the
+    data set, where none does."""
+    for place in places:
+        if (root / place).exists():
+            return root / place
+    raise InputError(f"{root} holds no {' or '.join(places)}: expected {'; '.join(layout)}")
+
+
 def number(where: str, text: str, low: int, high: int, *, what: str = "label") -> int:
     """A whole number from `low` to `high`, both included. Raises `InputError` for another text."""
     text = text.strip()
@@ -79,10 +104,10 @@ def safe(where: str, name: str, *, depth: int = 1) -> str:
     return name
 
 
-def check_counts(file: Path, found: int, official: int) -> None:
+def check_counts(file: Path | str, count: int, official: int) -> None:
     """Raises `InputError` unless a list of the complete data set is as long as the official one."""
-    if found != official:
-        raise InputError(f"{file} lists {found} videos, the official list {official}")
+    if count != official:
+        raise InputError(f"{file} lists {count} videos, the official list {official}")
 
 
 def check_disjoint(split: object, train: Iterable[str], test: Iterable[str]) -> None:
@@ -92,20 +117,44 @@ def check_disjoint(split: object, train: Iterable[str], test: Iterable[str]) -> 
         raise InputError(f"split {split} lists {len(both)} videos for training and for testing: {', '.join(both[:3])}")
 
 
-def present(videos: VideoList, *, root: Path, allow_missing: bool) -> VideoList:
+def first_of(root: Path, names: Sequence[str], *, what: str) -> str:
+    """The first of several relative paths that exists under `root`. Raises `InputError` where none does."""
+    for name in names:
+        if (root / name).exists():
+            return name
+    raise InputError(f"{root} holds no {what}: expected {' or '.join(names)}")
+
+
+def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Container[Path] | None = None) -> VideoList:
     """The list without the samples whose files or folders are not there.
+
+    there: the paths that exist, where folders have been listed already; None asks the file system for each.
 
     Raises `InputError` where some are missing and `allow_missing` does not leave these out, where all are, and where
     none is listed.
     """
     if not videos.samples:
         raise InputError(f"data set {videos.data_set} lists no {videos.subset} videos under {root}")
-    there = {path: path.exists() for path in {sample.path for sample in videos.samples}}
-    kept = tuple(sample for sample in videos.samples if there[sample.path])
-    missing = [sample.name for sample in videos.samples if not there[sample.path]]
+    if there is None:
+        paths = {sample.path for sample in videos.samples}
+        names = {folder: _names(folder) for folder in {path.parent for path in paths}}  # quicker than to ask for each
+        there = {path for path in paths if path.name in names[path.parent]}
+    kept = tuple(sample for sample in videos.samples if sample.path in there)
+    missing = [sample.name for sample in videos.samples if sample.path not in there]
     if missing and not (allow_missing and kept):
         raise InputError(
             f"{len(missing)} of {len(videos.samples)} listed {videos.subset} videos are missing under {root}: "
             f"{', '.join(missing[:SHOWN])}{', ...' if len(missing) > SHOWN else ''}"
         )
-    return replace(videos, samples=kept, missing=len(missing))
+    return replace(videos, samples=kept, missing=len(missing), absent=tuple(missing))
+
+
+def _names(folder: Path) -> frozenset[str]:
+    """What lies in a folder, none where there is no such folder; not links that lead nowhere."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if not entry.is_symlink() or os.path.exists(entry.path))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}") from error

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets import CIFAR100
 
-from videoattn.data.datasets.about import About
+from videoattn.data.datasets.about import IMAGES, About
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME = "cifar100"
 ABOUT = About(
     title="CIFAR-100",
-    kind="images",
+    kind=IMAGES,
     page="https://www.cs.toronto.edu/~kriz/cifar.html",
     access=f"download {CIFAR100.filename} from the page and unpack it",
     layout=(f"{CIFAR100.base_folder}/train, test, meta",),

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from videoattn.data.parallel import each
+from videoattn.data.parallel import cores, each
 from videoattn.data.probes.video import write_video
 from videoattn.errors import InputError, RunError
 from videoattn.progress import track
@@ -102,7 +101,7 @@ def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: 
         for subset in probe.counts:
             for name in probe.names:
                 (part / subset / name).mkdir(parents=True)
-        clips = _write_all(probe, part, workers or len(os.sched_getaffinity(0)))
+        clips = _write_all(probe, part, workers or cores())
         truth = dict(sorted(track(clips, total=sum(probe.counts.values()), what=probe.NAME, show=progress)))
         about = {"dials": dials(probe), "classes": probe.names, "clips": truth}
         (part / "probe.json").write_text(json.dumps(about))

@@ -1,3 +1,5 @@
 """Attention in attention: Hao, Wang, Cao, Gao, Xu, Wu, He (IEEE TCSVT, 2022)."""
 
-DATA_SETS = ("folder", "ucf101")
+from videoattn.data.datasets import VIDEOS
+
+DATA_SETS = VIDEOS

@@ -90,11 +90,11 @@ def cam_strips(networks: Mapping[str, VideoNetwork], data: Clips, index: int) ->
 
     All networks have one ResNet; the maps are those of `last_stage`, which the title names.
     """
-    label = data.videos.samples[index].label
+    label = data.videos.first_label(index)
     clip = data[index][0]["rgb"][:1]
     stage = last_stage(next(iter(networks.values())), clip)
     cams = [(name, grad_cam(network, clip, label, stage=stage)) for name, network in networks.items()]
-    title = f"{data.videos.classes[label]}, behind {stage}"
+    title = f"{data.videos.named(index)}, behind {stage}"
     return heat_strips(clip_images(data, index), [("frames", None), *cams], title=title)
 
 

@@ -14,9 +14,11 @@ from videoattn.data.clip_settings import ClipSettings
 from videoattn.papers.aia import inspection
 from videoattn.papers.aia.comparison import rows
 from videoattn.papers.aia.network import gated
+from videoattn.papers.aia.protocols import PROTOCOLS
 from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
 from videoattn.training.parameters import Parameters
-from videoattn.training.rgb_study import RGBData, rgb_study, sized
+from videoattn.training.profiles import sized
+from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
 from videoattn.training.study import Study
 
 
@@ -26,7 +28,8 @@ def study(parameters: Parameters) -> Study:
     Raises:
         InputError: the data set is not as it should be, or flow is asked for.
     """
-    parameters, profile = sized(parameters, PROFILES, VIDEOS)
+    check_rgb(parameters)
+    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS)
     protocols = tuple(protocol(*views) for views in profile.protocols)
     data = RGBData(
         parameters,
@@ -38,11 +41,12 @@ def study(parameters: Parameters) -> Study:
     return rgb_study(
         parameters,
         profile,
+        start,
         data,
         variants=VARIANTS,
         rows=rows(protocols),
         recipe=lambda name: profile.recipe,
-        build=lambda name: build(VARIANTS[name], profile, classes=data.classes, pretrained=parameters.pretrained),
+        build=lambda name: build(VARIANTS[name], profile, classes=data.outputs, pretrained=start.pretrained),
         inspect=functools.partial(inspection.by_level, data),
     )
 

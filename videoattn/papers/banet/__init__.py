@@ -1,3 +1,5 @@
 """Attention before and after feature extraction: Zhou, Xu, Yang."""
 
-DATA_SETS = ("folder", "ucf101")
+from videoattn.data.datasets import VIDEOS
+
+DATA_SETS = VIDEOS

@@ -122,7 +122,7 @@ PAPER = Profile(
     dropout=0.5,
     # Section IV-A; "about 90 epochs".
     recipe=Recipe(epochs=90, batch_size=16, lr=0.001, optimizer="nesterov", weight_decay=5e-4, schedule="steps 30 60"),
-    clips=ClipSettings(size=224, short_side=240),  # "240 x 320", fixed corners, scale jitter, flips
+    clips=ClipSettings(size=224, short_side=240, aspect=4 / 3),  # "240 x 320", fixed corners, scale jitter, flips
     shares=(),
     further=0,
     probe=InterruptionProbe(size=224, object_size=64.0, speed=8.0),

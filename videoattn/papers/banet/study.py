@@ -19,11 +19,13 @@ from videoattn.papers.banet import inspection
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.comparison import rows, shares_name
 from videoattn.papers.banet.network import BANet
+from videoattn.papers.banet.protocols import PROTOCOLS
 from videoattn.papers.banet.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant
 from videoattn.papers.banet.selection import selection
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import Parameters
-from videoattn.training.rgb_study import RGBData, rgb_study, sized
+from videoattn.training.profiles import sized
+from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
 from videoattn.training.study import Study
 
 MAPS = 96  # channels of the stacked maps of ECO
@@ -59,7 +61,8 @@ def study(parameters: Parameters) -> Study:
     Raises:
         InputError: the data set is not as it should be, or flow is asked for.
     """
-    parameters, profile = sized(parameters, PROFILES, VIDEOS)
+    check_rgb(parameters)
+    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS)
     data = SharesData(
         parameters,
         profile,
@@ -69,11 +72,12 @@ def study(parameters: Parameters) -> Study:
     return rgb_study(
         parameters,
         profile,
+        start,
         data,
         variants=VARIANTS,
         rows=rows(profile.shares),
         recipe=lambda name: profile.recipe,
-        build=lambda name: build(VARIANTS[name], profile, classes=data.classes, pretrained=parameters.pretrained),
+        build=lambda name: build(VARIANTS[name], profile, classes=data.outputs, pretrained=start.pretrained),
         inspect=functools.partial(inspection.by_kind, data),
     )
 

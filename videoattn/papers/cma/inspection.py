@@ -102,11 +102,6 @@ def images(data: Snippets, index: int, snippet: int = 0) -> tuple[np.ndarray, np
     return to_image(raw["rgb"][:, snippet]), flow_image(raw["flow"][:2, snippet])
 
 
-def class_of(data: Snippets, index: int) -> str:
-    """The name of a video's class."""
-    return data.videos.classes[data.videos.samples[index].label]
-
-
 def explore(network: CMANetwork, data: Snippets) -> Widget:
     """A widget: choose clip, snippet, block and query location, and see where the query attends."""
     names = [f"{sample.name}" for sample in data.videos.samples[:EXPLORED]]
@@ -117,7 +112,7 @@ def explore(network: CMANetwork, data: Snippets) -> Widget:
         seen = attention(network, centre_view(data, index), stream, position)[snippet]
         pair = images(data, index, snippet)
         frame, context = pair if stream == "rgb" else pair[::-1]
-        title = f"{class_of(data, index)}: {stream} asks at {position}"
+        title = f"{data.videos.named(index)}: {stream} asks at {position}"
         return attention_figure(frame, context, seen.at(*at).numpy(), seen.query(*at), seen.queries, title=title)
 
     return explorer(clips=names, blocks=blocks, frames=data.settings.test_segments, look=look)

@@ -5,8 +5,9 @@ neither the momentum (0.9, as TSN) nor when a plateau is one (here 3 epochs with
 no test video steers a training). Its weight decay "5^-4" is read as 5e-4.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from videoattn.data.clip_settings import LATER
 from videoattn.data.probes.binding import BindingProbe
 from videoattn.data.snippets import SnippetSettings
 from videoattn.training.recipe import Recipe
@@ -17,14 +18,15 @@ class Profile:
     """One size of the study.
 
     Args:
-        jobs: names from `VARIANTS`.
+        jobs: names from `VARIANTS`. seeds: of each.
         backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
         warm_start: without ImageNet weights 2D branches with blocks start from `Variant.warm`.
         snippets, dense: what 2D and 3D networks take from a video.
-        short_side: of frames and flow in pixels. flow: algorithm where the user names none.
+        short_side: of frames and flow in pixels. aspect: width by height to which these are stretched, None for none.
+        flow: algorithm where the user names none.
         probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
         workers: processes that load clips. test_batch: videos at a time in testing.
         lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
@@ -48,6 +50,7 @@ class Profile:
     snippets: SnippetSettings
     dense: SnippetSettings
     short_side: int
+    aspect: float | None = field(default=None, metadata=LATER)
     flow: str
     probe: BindingProbe
     max_unreadable: float = 0.05
@@ -118,7 +121,8 @@ PAPER = Profile(
     warm_start=False,
     snippets=SnippetSettings(length=5, segments=3, test_segments=25, size=224, test_crops=10),  # sections 4.2, 4.4
     dense=SnippetSettings(layout="dense", length=16, segments=1, test_segments=1, size=224, test_crops=10),
-    short_side=256,  # section 4.4: "256 x 256"; the aspect ratio is kept
+    short_side=256,  # section 4.4: "scaled to size 256 x 256"
+    aspect=1.0,
     flow="tvl1",  # section 4.4
     probe=BindingProbe(size=256, object_size=56.0, radius=16.0, speed=(8.0, 12.0)),
     workers=8,
@@ -149,6 +153,7 @@ CPU = replace(
     snippets=ONE_VIEW,
     dense=replace(ONE_VIEW, layout="dense"),
     short_side=44,
+    aspect=None,
     flow="dis",
     probe=BindingProbe(train=3600, test=500, classes=4, size=44, object_size=11.0, radius=3.0),
     workers=0,
@@ -182,6 +187,7 @@ PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
 VIDEO_VIEW = SnippetSettings(segments=3, test_segments=5, size=112, test_crops=1)
 VIDEOS = {
     "check": {
+        "jobs": CENTRAL,
         "snippets": replace(VIDEO_VIEW, segments=1, test_segments=1, size=56),
         "short_side": 64,
         "stages": PAPER.stages,
@@ -194,6 +200,7 @@ VIDEOS = {
         "stages": PAPER.stages,
     },
     "gpu": {
+        "jobs": CENTRAL,
         "snippets": PAPER.snippets,
         "short_side": PAPER.short_side,
         "rgb_recipe": GPU.recipe,
@@ -202,5 +209,5 @@ VIDEOS = {
         "test_batch": PAPER.test_batch,
         "workers": 8,
     },
-    "paper": {},
+    "paper": {"jobs": CENTRAL},
 }

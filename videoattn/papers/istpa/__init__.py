@@ -1,3 +1,5 @@
 """Interaction-aware spatio-temporal pyramid attention: Hu, Liu, Du, Yuan, Li, Maybank."""
 
-DATA_SETS = ("folder", "ucf101", "cifar100")
+from videoattn.data.datasets import VIDEOS
+
+DATA_SETS = (*VIDEOS, "cifar100")

@@ -3,10 +3,10 @@ r"""What is trained and compared for pyramid attention; the one place that shrin
 Values of the profile `paper` are those of W. Hu et al., section 5, cited beside them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from videoattn.data.augment import CENTRE
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clip_settings import LATER, ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
 from videoattn.papers.istpa.attention import DOWNSAMPLING, FUSIONS
 from videoattn.training.recipe import Recipe
@@ -58,12 +58,14 @@ class Profile(RGBProfile, NetworkProfile):
         recipe: optimisation.
         clips: what is taken from a video; `frames` is K in training.
         test_frames: K in testing. tested: further K with which networks are tested.
+        dense: what networks with temporal shifts take from a video; None for the same as the others.
     """
 
     recipe: Recipe
     clips: ClipSettings
     test_frames: int
     tested: tuple[int, ...]
+    dense: ClipSettings | None = field(default=None, metadata=LATER)
     probe: ClutterProbe
 
 
@@ -116,15 +118,19 @@ VARIANTS = {
     "both-tsm": replace(BOTH, shift=True),
     **{f"{short}-mean": replace(MEAN, backbone=name) for short, name in NETWORKS.items()},
     **{f"{short}-both": replace(BOTH, backbone=name) for short, name in NETWORKS.items()},
+    "bn-scales-3": replace(THREE, backbone=NETWORKS["bn"]),  # table 15
+    "bn-interaction": replace(THREE, backbone=NETWORKS["bn"], interaction=True),
+    "bn-pyramid": replace(THREE, backbone=NETWORKS["bn"], pyramid=True),
 }
 OTHERS = tuple(name for name, variant in VARIANTS.items() if variant.backbone)
 SHIFTED = tuple(name for name, variant in VARIANTS.items() if variant.shift)
+CHARADES = ("bn-mean", "bn-scales-3", "bn-interaction", "bn-pyramid", "bn-both")
 POOLED_ONLY = ("place-0",)
 FOUR = ("scales-4",)
 CENTRAL = ("mean", "scales-1", "scales-3", "both")  # on a user's videos, in the small profiles
 
 PAPER = Profile(
-    jobs=tuple(name for name in VARIANTS if name not in ("residual-mean", "residual-both", *SHIFTED)),
+    jobs=tuple(name for name in VARIANTS if name not in ("residual-mean", "residual-both", *SHIFTED, *CHARADES[1:-1])),
     seeds=1,
     backbone="inception_resnet_v2",  # section 5.1
     channels=None,
@@ -145,6 +151,8 @@ PAPER = Profile(
     test_batch=2,
 )
 
+# Of 64 consecutive frames 8; in testing 10 clips, and the 3 crops of table 14.
+DENSE = ClipSettings(frames=8, sampling="dense", stride=8, size=224, short_side=256, test_clips=10, test_crops=3)
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
 QUICK = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")

@@ -10,10 +10,13 @@ from videoattn.papers.istpa import inspection
 from videoattn.papers.istpa.build import stream_network
 from videoattn.papers.istpa.comparison import frames_name, rows
 from videoattn.papers.istpa.network import StreamNetwork
+from videoattn.papers.istpa.protocols import PROTOCOLS
 from videoattn.papers.istpa.recipe import IMAGES, PROFILES, SIDES, VARIANTS, VIDEOS, Profile, Variant
+from videoattn.papers.istpa.streams.recipe import VARIANTS as STREAMS
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import Parameters
-from videoattn.training.rgb_study import RGBData, rgb_study, sized
+from videoattn.training.profiles import sized
+from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
 from videoattn.training.study import Study
 
 TRAIN, TEST = "train", "test"
@@ -35,7 +38,9 @@ def study(parameters: Parameters) -> Study:
     Raises:
         InputError: the data set is not as it should be, or flow is asked for.
     """
-    parameters, profile = sized(parameters, PROFILES, IMAGES if parameters.dataset == cifar100.NAME else VIDEOS)
+    check_rgb(parameters)
+    changes = IMAGES if parameters.dataset == cifar100.NAME else VIDEOS
+    parameters, profile, start = sized(parameters, PROFILES, changes, PROTOCOLS, elsewhere=STREAMS)
     tested = tuple(frames_name(frames) for frames in profile.tested)
     data = PyramidData(
         parameters,
@@ -47,23 +52,26 @@ def study(parameters: Parameters) -> Study:
     return rgb_study(
         parameters,
         profile,
+        start,
         data,
         variants=VARIANTS,
         rows=rows(tested),
         recipe=lambda name: profile.recipe,
-        build=lambda name: build(VARIANTS[name], profile, classes=data.classes, pretrained=parameters.pretrained),
+        build=lambda name: build(VARIANTS[name], profile, classes=data.outputs, pretrained=start.pretrained),
         inspect=functools.partial(inspection.inspected, data),
     )
 
 
 def use(what: str, variant: Variant, profile: Profile) -> str:
-    """A name for what a variant takes from a video: "train", "test" or "K=10", frames, and their side."""
+    """A name for what a variant takes from a video: "train", "test" or "K=10", frames, their side, and "dense" runs."""
     clips = taken(what, variant, profile)
-    return f"{what} {clips.frames} {clips.size}"
+    return f"{what} {clips.frames} {clips.size}" + (" dense" if clips.sampling == "dense" else "")
 
 
 def taken(what: str, variant: Variant, profile: Profile) -> ClipSettings:
     """What a variant takes from a video for one use."""
+    if variant.shift and profile.dense:
+        return profile.dense
     size, short_side = SIDES.get(variant.backbone, (profile.clips.size, profile.clips.short_side))
     counts = {TRAIN: variant.frames or profile.clips.frames, TEST: profile.test_frames}
     counts |= {frames_name(frames): frames for frames in profile.tested}

@@ -1,3 +1,5 @@
 """Efficient spatiotemporal context modelling with recurrent 3D criss-cross attention: Cao et al. (2021)."""
 
-DATA_SETS = ("folder", "ucf101")
+from videoattn.data.datasets import VIDEOS
+
+DATA_SETS = VIDEOS

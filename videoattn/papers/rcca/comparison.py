@@ -3,7 +3,17 @@
 from videoattn.papers.rcca.recipe import VARIANTS
 from videoattn.training.jobs import Row
 
-ROWS = tuple(Row(name, ((name, "rgb", 1),)) for name in VARIANTS)
+
+def crops_name(crops: int) -> str:
+    """What testing with so many crops of a video is called, where it is not the profile's own: "1-crop"."""
+    return f"{crops}-crop"
+
+
+def rows(tested: tuple[str, ...] = ()) -> tuple[Row, ...]:
+    """The rows of the results: each job as the profile tests, and as the names in `tested` say."""
+    ways = ("", *(f" {name}" for name in tested))
+    return tuple(Row(f"{name}{way}", ((name, f"rgb{way}", 1),)) for name in VARIANTS for way in ways)
+
 
 # What the README shows: (label, row of the results).
 HEADLINE = tuple(

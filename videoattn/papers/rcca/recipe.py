@@ -3,9 +3,9 @@ r"""What is trained and compared for recurrent criss-cross attention; the one pl
 Values of the profile `paper` are those of C. Cao et al., sections 4.1 to 4.4, cited beside them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clip_settings import LATER, ClipSettings
 from videoattn.data.probes.relation import RelationProbe
 from videoattn.training.recipe import Recipe
 from videoattn.training.rgb_study import RGBProfile
@@ -23,7 +23,7 @@ class Profile(RGBProfile):
         dropout: of TSM.
         cells: channels of the networks of cells (on the probe only).
         recipe, dense_recipe, cells_recipe: optimisation of TSM, of MF-Net, and of the networks of cells.
-        uniform, dense: what TSM and MF-Net take from a video.
+        uniform, dense: what TSM and MF-Net take from a video. crops: further numbers of crops with which is tested.
     """
 
     backbone: str
@@ -40,6 +40,7 @@ class Profile(RGBProfile):
     cells_recipe: Recipe
     uniform: ClipSettings
     dense: ClipSettings
+    crops: tuple[int, ...] = field(default=(), metadata=LATER)
     probe: RelationProbe
 
 
@@ -84,6 +85,7 @@ VARIANTS = {
     **_rows("tsm", "tsm-"),
     "tsm-conv4_5": Variant(kind="tsm", block="rcca", positions=("conv4_5",)),  # table 2
     "tsm-conv5_2": Variant(kind="tsm", block="rcca", positions=("conv5_2",)),
+    "tsm-nl-conv4_5": Variant(kind="tsm", block="nl", positions=("conv4_5",)),  # table 6
     "mfnet-none": Variant(kind="mfnet"),  # table 5
     "mfnet-nl": Variant(kind="mfnet", block="nl-pool", positions=FIVE),
     "mfnet-rcca": Variant(kind="mfnet", block="rcca", positions=FIVE),

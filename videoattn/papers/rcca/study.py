@@ -1,6 +1,7 @@
 """The study of recurrent criss-cross attention: from the notebook's parameters to networks, clips and results."""
 
 import functools
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -9,16 +10,19 @@ from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.positions import conv_channels, conv_path
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
+from videoattn.data.clip_settings import ClipSettings
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.comparison import ROWS
+from videoattn.papers.rcca.comparison import crops_name, rows
 from videoattn.papers.rcca.network import CellNetwork
+from videoattn.papers.rcca.protocols import PROTOCOLS
 from videoattn.papers.rcca.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant
 from videoattn.training.parameters import Parameters
+from videoattn.training.profiles import sized
 from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBData, rgb_study, sized
+from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
 from videoattn.training.study import Study
 
 USES = {"tsm": "uniform", "mfnet": "dense", "cells": "dense"}
@@ -30,24 +34,38 @@ def study(parameters: Parameters) -> Study:
     Raises:
         InputError: the data set is not as it should be, or flow is asked for.
     """
-    parameters, profile = sized(parameters, PROFILES, VIDEOS)
+    check_rgb(parameters)
+    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS)
     data = RGBData(
         parameters,
         profile,
-        settings={"uniform": profile.uniform, "dense": profile.dense},
+        settings=settings(profile),
         use=lambda name: USES[VARIANTS[name].kind],
+        protocols=tuple(map(crops_name, profile.crops)),
         extra=_places,
     )
     return rgb_study(
         parameters,
         profile,
+        start,
         data,
         variants=VARIANTS,
-        rows=ROWS,
+        rows=rows(tuple(map(crops_name, profile.crops))),
         recipe=functools.partial(_recipe, profile=profile),
-        build=lambda name: build(VARIANTS[name], profile, classes=data.classes, pretrained=parameters.pretrained),
+        build=lambda name: build(VARIANTS[name], profile, classes=data.outputs, pretrained=start.pretrained),
         inspect=functools.partial(inspection.by_distance, data),
     )
+
+
+def settings(profile: Profile) -> dict[str, ClipSettings]:
+    """What is taken from a video, by kind of network, and with other numbers of crops in testing."""
+    uses = {"uniform": profile.uniform, "dense": profile.dense}
+    more = {
+        f"{use} {crops_name(crops)}": replace(own, test_crops=crops)
+        for use, own in uses.items()
+        for crops in profile.crops
+    }
+    return uses | more
 
 
 def _places(clips: dict) -> dict[str, dict[str, torch.Tensor]]:

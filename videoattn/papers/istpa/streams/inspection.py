@@ -24,18 +24,18 @@ LINE, TIP = (255, 210, 0), (255, 60, 0)
 
 def views_figure(data: StreamsData, index: int) -> Figure:
     """A test video as frames, flow, flow without the camera's motion, both on one scale, and its trajectories."""
-    path = data.main.lists[1].samples[index].path
+    source = data.main.lists[1].samples[index].source
     caches = data.main.caches
-    shown = np.linspace(0, caches[0].count(path) - 1, SHOWN).round().astype(int)
+    shown = np.linspace(0, caches[0].count(source) - 1, SHOWN).round().astype(int)
     decoder = Decoder()
-    info = decoder.info(path)
+    info = decoder.info(source)
     size = short_side(info.height, info.width, caches[0].settings.short_side)
-    frames = list(decoder.frames(path, shown, size=size))
-    tracks = video_tracks(decoder, path, data.profile.idt)
+    frames = list(decoder.frames(source, shown, size=size))
+    tracks = video_tracks(decoder, source, data.profile.idt)
     decoder.close()
     tracked = short_side(info.height, info.width, data.profile.idt.short_side or min(info.height, info.width))
     scale = size[0] / tracked[0]
-    fields = [torch.from_numpy(cache.fields(path, shown)) for cache in caches]
+    fields = [torch.from_numpy(cache.fields(source, shown)) for cache in caches]
     bound = max(float(fields[0].abs().amax()), 1e-3)
     rows = [("RGB", frames)]
     for name, found in zip(("flow", "warped flow"), fields, strict=True):

@@ -1,8 +1,6 @@
 """The study of streams: from the notebook's parameters to networks, flow, trajectories and results."""
 
-import dataclasses
 import functools
-import os
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,8 +11,9 @@ from torch import Tensor
 from videoattn.data.datasets import cifar100
 from videoattn.data.flow import FlowSettings
 from videoattn.data.listing import Lists, listed
+from videoattn.data.parallel import cores
 from videoattn.data.snippets import Snippets
-from videoattn.data.two_stream import TwoStreamData
+from videoattn.data.two_stream import TwoStreamData, kinds
 from videoattn.errors import RunError
 from videoattn.idt.classify import idt_scores
 from videoattn.idt.features import TrackCache
@@ -23,38 +22,51 @@ from videoattn.papers.istpa.recipe import SIDES
 from videoattn.papers.istpa.recipe import VARIANTS as ATTENTION
 from videoattn.papers.istpa.streams.comparison import HELD, rows
 from videoattn.papers.istpa.streams.network import build
+from videoattn.papers.istpa.streams.protocols import PROTOCOLS
 from videoattn.papers.istpa.streams.recipe import IDT, PROFILES, VARIANTS, VIDEOS, Profile, Variant
+from videoattn.reporting.record import read
 from videoattn.training.jobs import Job
 from videoattn.training.parameters import PROBE, Parameters
+from videoattn.training.profiles import sized
+from videoattn.training.protocol import Start
+from videoattn.training.recipe import values
 from videoattn.training.rgb_study import WITHOUT_EFFECT
 from videoattn.training.study import Study
 from videoattn.training.user_videos import user_lists
 
 PART = "streams"
+WITHOUT_FLOW = (
+    cifar100.NAME,
+    "kinetics400",
+    "charades",
+    "epic55",
+)  # section 5.7.2, 5.7.3; videos of several labels, too
 
 
 def study(parameters: Parameters) -> Study | None:
-    """The study that these parameters ask for; None without flow, and of images. Nothing is generated or trained yet.
+    """The study that these parameters ask for; nothing is generated or trained yet.
+
+    None without flow, where JOBS names none of its jobs, where networks start from other ones (INIT), and on data sets
+    on which the paper has no flow.
 
     Raises:
         InputError: the data set is not as it should be.
     """
-    if parameters.flow == "none" or parameters.dataset == cifar100.NAME:
+    if not _is_made(parameters):
         return None
-    parameters = parameters.resolved()
+    parameters, profile, start = _sized(parameters)
+    if not profile.jobs:
+        return None
     probe = parameters.dataset == PROBE
-    profile = PROFILES[parameters.profile]
-    profile = profile if probe else replace(profile, **VIDEOS[parameters.profile])
-    profile = profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow)
     seeds = tuple(range(parameters.seeds or profile.seeds))
     lists = None if probe else user_lists(parameters)
     variants = {name: VARIANTS[name] for name in profile.jobs}
     merges = {variant.attention for variant in variants.values() if variant.attention}
-    plan = dataclasses.asdict(profile) | {
+    plan = values(profile) | {
         "seeds": seeds,
-        "pretrained": parameters.pretrained,
-        "variants": {name: dataclasses.asdict(variant) for name, variant in variants.items()},
-        "attentions": {name: dataclasses.asdict(ATTENTION[name]) for name in merges},
+        **start.plan(),
+        "variants": values(variants),
+        "attentions": {name: values(ATTENTION[name]) for name in merges},
         "data": "probe" if probe else [videos.fingerprint() for videos in lists],
     }
     for name in (*WITHOUT_EFFECT, *(() if probe else ("probe",))):
@@ -74,15 +86,44 @@ def study(parameters: Parameters) -> Study | None:
             size=side(VARIANTS[job.name], profile)[0],
             classes=data.classes,
             weights=weights,
-            pretrained=parameters.pretrained,
+            pretrained=start.pretrained,
         ),
         data=data,
-        workers=0 if probe else profile.workers,
+        workers=0 if probe else min(profile.workers, cores()),
         test_batch=profile.test_batch,
-        lanes=profile.lanes or len(os.sched_getaffinity(0)),
+        lanes=profile.lanes or cores(),
         further=data.further,
         scored=data.trajectories,
+        start=start,
     )
+
+
+def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
+    """The flow that the study of these parameters reads; none where there is no such study."""
+    if not _is_made(parameters):
+        return ()
+    _, profile, _ = _sized(parameters)
+    sides = dict.fromkeys(side(VARIANTS[name], profile)[1] for name in profile.jobs)
+    return tuple(kind for short_side in sides for kind in kinds(_flow(profile, short_side), compensated=True))
+
+
+def _is_made(parameters: Parameters) -> bool:
+    return not (parameters.flow == "none" or parameters.dataset in WITHOUT_FLOW or _of_first(parameters))
+
+
+def _sized(parameters: Parameters) -> tuple[Parameters, Profile, Start]:
+    needs = {"needs": lambda name: VARIANTS[name].after, "elsewhere": ATTENTION, "part": PART}
+    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS, **needs)
+    return parameters, profile if parameters.flow == "auto" else replace(profile, flow=parameters.flow), start
+
+
+def _flow(profile: Profile, short_side: int) -> FlowSettings:
+    return FlowSettings(algorithm=profile.flow, short_side=short_side, bound=profile.bound)
+
+
+def _of_first(parameters: Parameters) -> bool:
+    """Whether the networks are to start from a run of the paper's first study, or from one network for all."""
+    return parameters.init is not None and not (parameters.init.is_dir() and read(parameters.init).part == PART)
 
 
 def job(name: str, profile: Profile) -> Job:
@@ -92,7 +133,8 @@ def job(name: str, profile: Profile) -> Job:
         return Job(name, None, IDT)
     if variant.after:
         return Job(name, profile.joint_recipe, "fused", after=variant.after)
-    return Job(name, {"rgb": profile.recipe, "flow": profile.flow_recipe}[variant.stream], variant.stream)
+    recipe = {"rgb": profile.recipe, "flow": profile.flow_recipe}[variant.stream]
+    return Job(name, recipe, variant.stream, initial=name)
 
 
 def side(variant: Variant, profile: Profile) -> tuple[int, int]:
@@ -169,8 +211,8 @@ class StreamsData:
 
         Raises RunError where a video has none because it cannot be read, before anything is trained.
         """
-        paths = [sample.path for videos in self.main.lists for sample in videos.samples]
-        report = TrackCache(cache_root() / "idt", self.profile.idt).build(paths, workers=len(os.sched_getaffinity(0)))
+        sources = [sample.source for videos in self.main.lists for sample in videos.samples]
+        report = TrackCache(cache_root() / "idt", self.profile.idt).build(sources, workers=cores())
         if report.unreadable:
             raise RunError(f"{len(report.unreadable)} videos give no tracks, the first: {report.unreadable[0]}")
 
@@ -180,7 +222,7 @@ class StreamsData:
             own = self.profile
             self._sets[key] = TwoStreamData(
                 lambda: self.lists or listed("folder", self._folder),
-                flow=FlowSettings(algorithm=own.flow, short_side=short_side, bound=own.bound),
+                flow=_flow(own, short_side),
                 settings={"all": replace(own.snippets, size=size)},
                 max_unreadable=own.max_unreadable if self.lists else 0.0,
                 compensated=True,

@@ -1,0 +1,131 @@
+"""A run stands beside the paper's rows only where its protocol is the paper's, and else says why not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from example import ENVIRONMENT
+
+from videoattn import published
+from videoattn.papers.rcca.protocols import PROTOCOLS
+from videoattn.papers.rcca.recipe import PAPER
+from videoattn.reporting.beside import beside_paper, departures
+from videoattn.reporting.record import Record
+from videoattn.training.protocol import IMAGENET, Start
+from videoattn.training.recipe import rehearsed, values
+
+HMDB, TUNED = (next(p for p in PROTOCOLS if (p.data_set, p.start) == ("hmdb51", s)) for s in (IMAGENET, "kinetics400"))
+COUNTS = dict.fromkeys((1, 2, 3), (3570, 1530))
+
+
+def record(protocol=HMDB, *, split=1, top1=0.5, profile=None, start=None, **changes) -> Record:
+    """A finished run of a protocol with two seeds, as its study would record it."""
+    own = profile or replace(PAPER, **protocol.changes)
+    start = start or Start(protocol.start)
+    plan = values(own) | start.plan() | {"seeds": [0, 1], "data": ["a", f"b{split}"]}
+    for name in ("workers", "lanes", "max_unreadable", "probe"):
+        del plan[name]
+    rows = [(job, seed) for job in own.jobs for seed in (0, 1)]
+    results = [
+        {"job": job, "seed": seed, "metrics": {job: {"top1": top1 + seed / 100}}, "wall_s": 1.0} for job, seed in rows
+    ]
+    own_values = {
+        "paper": "rcca",
+        "profile": "paper",
+        "digest": f"000000000{split}",
+        "parameters": {"DATASET": protocol.data_set} | ({"SPLIT": split} if split > 1 else {}),
+        "recipe": json.loads(json.dumps(plan)),
+        "data": {"train": 3570, "test": 1530, "classes": ["a", "b"], "missing": 0},
+        "results": results,
+        "environment": ENVIRONMENT,
+        "complete": True,
+    }
+    return Record(**own_values | changes)
+
+
+def found(own: Record, protocol=HMDB) -> list[str]:
+    return departures(own, protocol, replace(PAPER, **protocol.changes), COUNTS)
+
+
+def test_the_protocol_itself_has_no_departures():
+    assert found(record()) == []
+    assert found(record(split=2)) == []
+    assert (
+        found(record(profile=replace(PAPER, jobs=("tsm-r3",), workers=3, lanes=0))) == []
+    )  # fewer rows, other machine
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        (replace(record(), profile="gpu"), "its profile is gpu, not paper"),
+        (replace(record(), complete=False), "it is not complete"),
+        (record(start=Start("scratch")), "its networks start from scratch, not from imagenet"),
+        (record(profile=replace(PAPER, dropout=0.8)), "dropout is 0.8, not 0.5"),
+        (
+            record(profile=replace(PAPER, recipe=replace(PAPER.recipe, lr=0.01))),
+            "recipe.lr is 0.01, not 0.02",
+        ),
+        (record(profile=replace(PAPER, recipe=rehearsed(PAPER.recipe, 2))), "recipe.rehearsal is 2, not None"),
+        (
+            record(profile=replace(PAPER, uniform=replace(PAPER.uniform, test_crops=1))),
+            "uniform.test_crops is 1, not 10",
+        ),
+        (record(profile=replace(PAPER, crops=(1,))), "crops is [1], not None"),
+        (
+            record(data={"train": 3569, "test": 1530, "classes": []}),
+            "it has 3569 training and 1530 test videos, not 3570 and 1530",
+        ),
+    ],
+)
+def test_every_departure_is_named(own, says):
+    assert says in found(own)
+
+
+def test_a_protocol_that_cannot_be_the_papers_says_so():
+    assert found(record(), replace(HMDB, departs="the weights are not public")) == ["the weights are not public"]
+
+
+def test_many_differences_are_counted():
+    other = replace(PAPER.recipe, epochs=2, batch_size=4, lr=1.0, weight_decay=0.0, accumulation=1, schedule="plateau")
+    assert found(record(profile=replace(PAPER, recipe=other)))[-1] == "and 1 more values"
+
+
+def test_tables_hold_the_papers_numbers_and_ours():
+    tables = list(beside_paper({1: record()}, HMDB))
+    assert [table.splitlines()[0] for table in tables] == ["**Table 5**", "**Table 8**"]
+    assert "| TSM+RCCA*1 | HMDB51   | 52.55" in tables[0]
+    assert "here, hmdb51, split 1, top1 %" in tables[0]
+    assert "50.5 ± 6.4" in tables[0]
+    assert "MF-Net" not in tables[0]
+
+
+def test_means_of_splits_wait_for_all_of_them():
+    runs = {1: record(top1=0.5), 2: record(split=2, top1=0.53), 3: record(split=3, top1=0.59)}
+    tables = list(beside_paper(runs, HMDB))
+    assert [table.splitlines()[0] for table in tables] == ["**Table 5**", *["**Table 8**"] * 4, "**Table 9**"]
+    assert "mean of splits 1, 2, 3" in tables[-1]
+    assert tables[-1].splitlines()[-1].split("|")[4].strip() == "54.5"  # (50.5 + 53.5 + 59.5) / 3
+    assert len(list(beside_paper({1: runs[1], 2: runs[2]}, HMDB))) == 3
+
+
+def test_a_report_looks_for_the_other_splits(tmp_path):
+    for split in (1, 2, 3):
+        record(split=split).save(tmp_path / "rcca" / f"paper-hmdb51-{split}")
+    record(split=2, profile=replace(PAPER, dropout=0.9), top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-0")
+    record(TUNED, split=2, top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-00")
+    text = published.run_report(tmp_path / "rcca" / "paper-hmdb51-1")
+    assert "**Table 9**" in text
+    assert "mean of splits 1, 2, 3" in text
+    assert "90." not in text
+
+
+def test_a_report_of_other_runs_says_why_not(tmp_path):
+    small = tmp_path / "rcca" / "cpu-hmdb51-1"
+    replace(record(), profile="cpu").save(small)
+    said = "Not set beside the paper's tables (sections 4.2 to 4.4, tables 1 to 5, 8 and 9), since its profile is cpu"
+    assert published.run_report(small).endswith(f"{said}, not paper.")
+    replace(record(), parameters={"DATASET": "diving48"}).save(small)
+    assert published.run_report(small).endswith("The paper has no results on diving48.")
+    replace(record(), parameters={}).save(small)
+    assert "paper" not in published.run_report(small).splitlines()[-1]

@@ -1,0 +1,148 @@
+"""The profile `paper` of each paper on miniatures of official data sets, start to end, for one step."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import official
+import official_frames
+import pytest
+
+from videoattn.data.datasets import load
+from videoattn.evaluation.multilabel import charades_metrics
+from videoattn.locations import repository
+from videoattn.papers import data_sets, parts
+from videoattn.reporting.record import read
+from videoattn.training.by_parameters import study_of
+from videoattn.training.parameters import check
+
+FRAMES, HEIGHT, WIDTH = 12, 64, 80
+
+
+def picture(t: int) -> np.ndarray:
+    """A square that moves to the right over a gradient."""
+    image = np.tile(np.linspace(0, 120, WIDTH).astype(np.uint8)[None, :, None], (HEIGHT, 1, 3))
+    image[20:36, 2 * t + 4 : 2 * t + 20] = (250, 30, 90)
+    return image
+
+
+def video(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        codec = "libvpx-vp9" if path.suffix == ".webm" else "libx264" if path.suffix == ".mp4" else "mpeg4"
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for t in range(FRAMES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(t), format="rgb24")))
+        container.mux(stream.encode())
+
+
+def images(folder: Path, pattern: str, count: int) -> None:
+    for number in range(1, count + 1):
+        assert cv2.imwrite(str(folder / (pattern % number)), picture(number % FRAMES)[..., ::-1])
+
+
+MAKE = {
+    "hmdb51": lambda root: official.hmdb51(root, video),
+    "kinetics400": lambda root: official.kinetics(root, video),
+    "mini_kinetics": lambda root: official.mini_kinetics(root, video),
+    "something_v1": lambda root: official_frames.something_v1(root, images=images),
+    "epic55": lambda root: official_frames.epic55(root, images=images),
+    "charades": lambda root: official_frames.charades(root, video=video),
+}
+# One training of each paper, as light as its table has one.
+LIGHT = {
+    "rcca": {"DATASET": "hmdb51", "SPLIT": "2", "JOBS": "mfnet-rcca", "PRETRAINED": "false"},
+    "cma": {"DATASET": "kinetics400", "JOBS": "flow", "PRETRAINED": "false", "FLOW": "dis"},
+    "aia": {"DATASET": "something_v1", "JOBS": "tsn-C", "PRETRAINED": "false"},
+    "banet": {"DATASET": "kinetics400", "JOBS": "lite-both-4f", "PRETRAINED": "false"},
+    "istpa": {"DATASET": "charades", "JOBS": "bn-both"},
+}
+
+
+def made(name: str, root: Path) -> Path:
+    """A miniature of a data set, in its own folder."""
+    folder = root / name
+    folder.mkdir() if name in ("something_v1", "epic55", "charades") else None
+    return MAKE[name](folder)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+
+@pytest.mark.parametrize("paper", LIGHT)
+def test_make_runs_the_papers_own_recipe(paper, tmp_path, cache):
+    own = LIGHT[paper]
+    data = made(own["DATASET"], tmp_path)
+    values = own | {"PAPER": paper, "PROFILE": "paper", "DATA": str(data), "RUNS": str(tmp_path / "runs"), "STEPS": "1"}
+    arguments = [f"{name}={value}" for name, value in values.items()]
+    installed = (repository() / ".venv" / "installed").exists()
+    start = ["make", "reproduce"] if installed else [sys.executable, "-m", "videoattn.cli", "reproduce"]
+    done = subprocess.run([*start, *arguments], cwd=repository(), env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    (folder,) = (tmp_path / "runs" / paper).iterdir()
+    record = read(folder)
+    assert record.complete
+    assert [result["job"] for result in record.results] == [own["JOBS"]]
+    assert (folder / "notebook.ipynb").exists()
+    assert "Not set beside the paper's tables" in done.stdout
+    assert "recipe.rehearsal is 1, not None" in done.stdout
+    assert record.data["train"] == len(load(own["DATASET"], data, "train", split=int(own.get("SPLIT", 1))).samples)
+
+
+def run(paper: str, root: Path, data: Path, **values: str):
+    """A study of the profile check, for one step."""
+    given = {"DATA": str(data), "RUNS": str(root / "runs"), "STEPS": "1"} | values
+    study = study_of(check(paper, given, data_sets(paper)))
+    return study, study.run()
+
+
+def test_a_chain_of_pre_training_and_fine_tuning(tmp_path, cache, capsys):
+    first, _ = run("rcca", tmp_path, made("mini_kinetics", tmp_path), DATASET="mini_kinetics", JOBS="tsm-none")
+    tuned, record = run(
+        "rcca", tmp_path, made("hmdb51", tmp_path), DATASET="hmdb51", JOBS="tsm-none", INIT=str(first.folder)
+    )
+    assert record.complete
+    assert record.recipe["init"] == {"name": "mini_kinetics", "of": first.digest}
+    assert "tensors loaded" in record.results[0]["initial"]
+    network, _ = tuned.fresh(tuned.jobs[0], 0)
+    before, ours = first.network("tsm-none", 0).state_dict(), network.state_dict()
+    last = [name for name in ours if ".fc." in name]
+    assert last
+    assert all(before[name].equal(ours[name]) for name in ours if name not in last)
+    shown = capsys.readouterr().out
+    assert "as initialised: fc (2)" in shown
+    assert "estimated from 2 steps of 1 network" in shown
+
+
+def test_several_heads(tmp_path, cache):
+    study, record = run("aia", tmp_path, made("epic55", tmp_path), DATASET="epic55", JOBS="tsn-none")
+    metrics = record.results[0]["metrics"]
+    assert set(metrics) == {"tsn-none verb", "tsn-none noun"}
+    assert [len(metrics[f"tsn-none {head}"]["confusion"]) for head in ("verb", "noun")] == [3, 4]
+    assert study.data.main.description()["name"] == "epic55-p01-25"
+
+
+def test_several_labels(tmp_path, cache):
+    study, record = run("istpa", tmp_path, made("charades", tmp_path), DATASET="charades", JOBS="mean", STEPS="9")
+    scores, labels = study.scores("mean", 0)["rgb"], study.scores("mean", 0)["labels"]
+    assert labels.shape == scores.shape
+    assert record.results[0]["metrics"]["mean"]["map"] == charades_metrics(scores, labels)["map"]
+
+
+def test_all_studies_of_a_paper_take_its_data_sets(tmp_path, cache):
+    """What is not trained here: that every study can be made on each data set that its protocols name."""
+    for paper in LIGHT:
+        for part in parts(paper):
+            for name in ("hmdb51", "something_v1"):
+                data = tmp_path / paper / part / name
+                data.mkdir(parents=True)
+                given = {"DATASET": name, "DATA": str(MAKE[name](data / "set" if name == "hmdb51" else data))}
+                study = study_of(check(paper, given | {"PROFILE": "check"}, data_sets(paper)), part)
+                assert study.jobs

@@ -1,0 +1,35 @@
+"""The data sets that can be read: what they are, where a user gets them, and how they lie on disk."""
+
+import textwrap
+from collections.abc import Iterable
+
+from videoattn.data.datasets import NAMES, about
+
+WIDTH = 100  # columns
+INDENT = 10
+
+
+def catalogue(names: Iterable[str] | None = None) -> str:
+    """A block of lines for each data set, all of them where none are named; in front the name that DATASET takes."""
+    return "\n\n".join(map(_block, NAMES if names is None else names))
+
+
+def _block(name: str) -> str:
+    own = about(name)
+    counts = [
+        f"{f'split {split}: ' if len(own.counts) > 1 else ''}{train:,} for training, {test:,} for testing"
+        for split, (train, test) in own.counts.items()
+    ]
+    told = {"page": [own.page] if own.page else [], "get it": [own.access], "root": own.layout, "videos": counts}
+    lines = [f"{name}: {own.title}, {own.kind}"]
+    for head, texts in told.items():
+        for place, text in enumerate(texts):
+            lines += _wrapped(head if place == 0 else "", text)
+    return "\n".join(lines)
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    """Lines of a text, its head in front of the first; paths and addresses stay whole."""
+    first, rest = f"  {head:{INDENT - 2}}", " " * (INDENT + 2)
+    own = {"initial_indent": first, "subsequent_indent": rest, "break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(text, WIDTH, **own)

@@ -1,0 +1,99 @@
+"""Charades: what people do at home, in videos of half a minute with several actions each, or none.
+
+G. A. Sigurdsson et al., Hollywood in homes: crowdsourcing data collection for activity understanding, ECCV 2016.
+"""
+
+import re
+from pathlib import Path
+
+from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import (
+    check_counts,
+    check_disjoint,
+    found,
+    lines_of,
+    present,
+    records_of,
+    safe,
+)
+from videoattn.data.videos import Sample, VideoList
+from videoattn.errors import InputError
+
+# Videos, as filmed or smaller, are preferred to images. One kind serves for all: the images have another frame rate.
+VIDEOS = {"Charades_v1": ".mp4", "Charades_v1_480": ".mp4", "Charades_v1_rgb": ""}
+CLASSES, FILE = "Charades_v1_classes.txt", "Charades_v1_{}.csv"
+PLACES = ("", "Charades/")  # of the annotation files; the latter as their archive unpacks
+ABOUT = About(
+    title="Charades",
+    kind="video files, or folders of images",
+    page="https://prior.allenai.org/projects/charades",
+    access="accept the licence for non-commercial use at the page and download the annotations and the videos "
+    "(original size or 480p) or the RGB frames",
+    layout=(
+        "Charades_v1/<id>.mp4 or Charades_v1_480/<id>.mp4 or Charades_v1_rgb/<id>/<id>-000001.jpg, ...",
+        f"{FILE.format('train')}, {FILE.format('test')}, {CLASSES}, there or in {PLACES[1]}",
+    ),
+    counts={1: (7985, 1863)},
+)
+
+
+def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoList:
+    """The videos of `subset` ("train" or "test"), whole, with all of their actions: `label` is None.
+
+    They are the files of `Charades_v1` or `Charades_v1_480` or the folders of `Charades_v1_rgb`, of the first of these
+    that exists. Raises `InputError` for lists that are missing or malformed, that share a video or do not hold the
+    official number of them (157 classes), and for listed videos that are missing; `allow_missing` leaves these out.
+    """
+    folder = found(root, *VIDEOS, layout=ABOUT.layout)
+    classes = _classes(_file(root, CLASSES))
+    files = {name: _file(root, FILE.format(name)) for name in ("train", "test")}
+    listed = {name: _videos(file, len(classes)) for name, file in files.items()}
+    check_disjoint(split, *listed.values())
+    if len(classes) == 157:
+        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+            check_counts(file, len(listed[name]), official)
+    suffix = VIDEOS[folder.name]
+    samples = tuple(
+        Sample(f"{folder.name}/{name}{suffix}", folder / f"{name}{suffix}", None, labels)
+        for name, labels in listed[subset].items()
+    )
+    videos = VideoList("charades", subset, classes, samples, multilabel=True)
+    return present(videos, root=root, allow_missing=allow_missing)
+
+
+def _file(root: Path, name: str) -> Path:
+    return found(root, *(place + name for place in PLACES), layout=ABOUT.layout)
+
+
+def _classes(file: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for where, line in lines_of(file):
+        code, _, name = line.strip().partition(" ")
+        if code != f"c{len(names):03d}" or not name.strip():
+            raise InputError(f"{where}: {line!r}: expected 'c{len(names):03d} <class>'")
+        names.append(name.strip())
+    if len(names) < 2:
+        raise InputError(f"{file} names {len(names)} classes: expected two at least")
+    return tuple(names)
+
+
+def _videos(file: Path, classes: int) -> dict[str, tuple[int, ...]]:
+    """Id -> labels, ascending, of each listed video."""
+    videos: dict[str, tuple[int, ...]] = {}
+    for where, row in records_of(file, columns=("id", "actions")):
+        name = safe(where, row["id"])
+        if name in videos:
+            raise InputError(f"{where}: video {name!r} is listed twice")
+        actions = [action for action in row["actions"].split(";") if action.strip()]
+        videos[name] = tuple(sorted({_label(where, action, classes) for action in actions}))
+    if not videos:
+        raise InputError(f"{file} lists no videos")
+    return videos
+
+
+def _label(where: str, action: str, classes: int) -> int:
+    """The class of `c092 11.90 21.20`: its code, and the seconds when it begins and ends."""
+    parts = re.fullmatch(r"\s*c(\d{3})(?:\s+-?\d+(?:\.\d+)?){2}\s*", action, re.ASCII)
+    if not parts or int(parts[1]) >= classes:
+        raise InputError(f"{where}: action {action!r}: expected 'c000 <begin> <end>', from c000 to c{classes - 1:03d}")
+    return int(parts[1])

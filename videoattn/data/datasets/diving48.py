@@ -1,0 +1,106 @@
+"""Diving48, version 2: competitive dives, told apart by take-off, somersaults, twists and position in the air.
+
+Y. Li et al., RESOUND: Towards action recognition without representation bias, ECCV 2018.
+
+Version 2, of October 2020, replaced the labels of version 1, many of which were wrong. The two share names of videos
+and of classes, so nothing but the files and their lengths tells them apart; version 1 is refused.
+
+A file is one dive, cut out already: `start_frame` and `end_frame` are 0 and the length of that file, not a part of it,
+and are not used. All of it is decoded, also where a decoder counts a frame more or less.
+"""
+
+from pathlib import Path
+
+from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import (
+    check_counts,
+    check_disjoint,
+    found,
+    items_of,
+    json_of,
+    number,
+    present,
+    safe,
+)
+from videoattn.data.videos import Sample, VideoList
+from videoattn.errors import InputError
+
+VIDEOS, VOCABULARY = "rgb", "Diving48_vocab.json"
+FILE, FILE_V1 = "Diving48_V2_{}.json", "Diving48_{}.json"
+COUNTS_V1 = {"train": 15943, "test": 2096}
+ABOUT = About(
+    title="Diving48 V2",
+    kind="video files",
+    page="http://www.svcl.ucsd.edu/projects/resound/dataset.html",
+    access="download Diving48_rgb.tar.gz, the two lists of version 2 and the vocabulary from the page",
+    layout=(f"{VIDEOS}/<name>.mp4", f"{FILE.format('train')}, {FILE.format('test')}, {VOCABULARY}"),
+    counts={1: (15027, 1970)},
+)
+
+
+def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoList:
+    """The videos of `subset` ("train" or "test"), whole; their recordings are the videos that they were cut from.
+
+    Raises `InputError` for files that are missing or malformed or of version 1, that share a video or do not hold the
+    official number of them (48 classes), and for listed videos that are missing; `allow_missing` leaves these out.
+    """
+    found(root, VIDEOS, layout=ABOUT.layout)
+    classes = _classes(found(root, VOCABULARY, layout=ABOUT.layout))
+    files = {name: _file(root, name) for name in COUNTS_V1}
+    listed = {name: _videos(file, len(classes)) for name, file in files.items()}
+    for name, file in files.items():
+        if len(listed[name]) == COUNTS_V1[name]:
+            raise InputError(
+                f"{file} lists {COUNTS_V1[name]} videos, as {FILE_V1.format(name)} of version 1 does, whose labels are "
+                f"others: expected version 2 from {ABOUT.page}"
+            )
+    check_disjoint(split, *listed.values())
+    if len(classes) == 48:
+        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+            check_counts(file, len(listed[name]), official)
+    samples = tuple(
+        Sample(f"{VIDEOS}/{name}.mp4", root / VIDEOS / f"{name}.mp4", label, recording=_recording(name))
+        for name, label in listed[subset].items()
+    )
+    return present(VideoList("diving48", subset, classes, samples), root=root, allow_missing=allow_missing)
+
+
+def _file(root: Path, name: str) -> Path:
+    old = root / FILE_V1.format(name)
+    if old.exists() and not (root / FILE.format(name)).exists():
+        raise InputError(f"{old} is of version 1, whose labels are others: expected {FILE.format(name)} of version 2")
+    return found(root, FILE.format(name), layout=ABOUT.layout)
+
+
+def _classes(file: Path) -> tuple[str, ...]:
+    """Take-off, somersaults, twists and position, with spaces between them."""
+    names: list[str] = []
+    vocabulary = json_of(file)
+    for index, words in enumerate(vocabulary if isinstance(vocabulary, list) else [vocabulary], 1):
+        if not isinstance(words, list) or len(words) != 4 or not all(isinstance(word, str) for word in words):
+            raise InputError(f"{file}: item {index}: {words!r}: expected a list of four strings")
+        if " ".join(words) in names:
+            raise InputError(f"{file}: item {index}: class {' '.join(words)!r} stands there twice")
+        names.append(" ".join(words))
+    if len(names) < 2:
+        raise InputError(f"{file} names {len(names)} classes: expected two at least")
+    return tuple(names)
+
+
+def _videos(file: Path, classes: int) -> dict[str, int]:
+    """Name, without suffix -> label of each listed video."""
+    videos: dict[str, int] = {}
+    for where, item in items_of(file, keys=("vid_name", "label")):
+        name = safe(where, str(item["vid_name"]))
+        if name in videos:
+            raise InputError(f"{where}: video {name!r} is listed twice")
+        videos[name] = number(where, str(item["label"]), 0, classes - 1)
+    if not videos:
+        raise InputError(f"{file} lists no videos")
+    return videos
+
+
+def _recording(name: str) -> str:
+    """What <recording>_<number> was cut from; both may hold more underscores, or begin with one or with a dash."""
+    recording, _, index = name.rpartition("_")
+    return recording if recording and index.isdigit() else name

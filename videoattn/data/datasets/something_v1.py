@@ -1,0 +1,75 @@
+"""Something-Something V1: short videos of hands that do something with something, given as folders of images.
+
+R. Goyal et al., The "something something" video database for learning and evaluating visual common sense, ICCV 2017.
+
+The labels of the test videos were never public: subset "test" is the validation set, as in the papers.
+"""
+
+from pathlib import Path
+
+from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import check_counts, check_disjoint, found, lines_of, present, safe
+from videoattn.data.videos import Sample, VideoList
+from videoattn.errors import InputError
+
+VIDEOS = "20bn-something-something-v1"
+FILE = "something-something-v1-{}.csv"
+PARTS = {"train": "train", "test": "validation"}
+ABOUT = About(
+    title="Something-Something V1",
+    kind="folders of images",
+    page="https://20bn.com/datasets/something-something/v1",
+    access="the page was closed in 2021 and V1 moved to no other: ask the authors of the paper, or take V2",
+    layout=(f"{VIDEOS}/<id>/00001.jpg, ...", f"{FILE.format('labels')}, ...-train.csv, ...-validation.csv"),
+    counts={1: (86017, 11522)},
+)
+
+
+def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoList:
+    """The videos of `subset`: "train", or "test" for the validation set. Each is a folder of images.
+
+    Classes are the labels, sorted: the order that V2 numbers. Raises `InputError` for lists that are missing or
+    malformed, that share a video or do not hold the official number of them (174 classes), and for listed videos that
+    are missing; `allow_missing` leaves these out.
+    """
+    found(root, VIDEOS, layout=ABOUT.layout)
+    classes = _classes(found(root, FILE.format("labels"), layout=ABOUT.layout))
+    files = {name: found(root, FILE.format(part), layout=ABOUT.layout) for name, part in PARTS.items()}
+    listed = {name: _videos(file, classes) for name, file in files.items()}
+    check_disjoint(split, *listed.values())
+    if len(classes) == 174:
+        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+            check_counts(file, len(listed[name]), official)
+    samples = tuple(Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label) for name, label in listed[subset].items())
+    return present(VideoList("something_v1", subset, classes, samples), root=root, allow_missing=allow_missing)
+
+
+def _classes(file: Path) -> tuple[str, ...]:
+    names: set[str] = set()
+    for where, line in lines_of(file):  # the whole line: labels hold commas, and are not quoted
+        if line.strip() in names:
+            raise InputError(f"{where}: label {line.strip()!r} stands there twice")
+        names.add(line.strip())
+    if len(names) < 2:
+        raise InputError(f"{file} names {len(names)} labels: expected two at least")
+    return tuple(sorted(names))
+
+
+def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
+    """Id -> label of each listed video."""
+    labels = {name: label for label, name in enumerate(classes)}
+    videos: dict[str, int] = {}
+    for where, line in lines_of(file):
+        name, separator, text = line.partition(";")
+        if not separator:
+            raise InputError(f"{where}: {line!r}: expected '<id>;<label>'")
+        if text.strip() not in labels:
+            raise InputError(
+                f"{where}: label {text.strip()!r}: expected one of the {len(classes)} of {FILE.format('labels')}"
+            )
+        if safe(where, name) in videos:
+            raise InputError(f"{where}: video {name!r} is listed twice")
+        videos[name] = labels[text.strip()]
+    if not videos:
+        raise InputError(f"{file} lists no videos")
+    return videos

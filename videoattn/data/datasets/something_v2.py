@@ -1,0 +1,93 @@
+"""Something-Something V2: 220,847 short videos of hands that do something with something.
+
+R. Goyal et al., The "something something" video database for learning and evaluating visual common sense, ICCV 2017;
+F. Mahdisoltani et al., On the effectiveness of task granularity for transfer learning, 2018.
+
+Training and evaluation are done on the training and the validation set: subset "test" is the latter, as in the papers.
+"""
+
+from pathlib import Path
+
+from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import (
+    check_counts,
+    check_disjoint,
+    found,
+    items_of,
+    json_of,
+    number,
+    present,
+    safe,
+)
+from videoattn.data.videos import Sample, VideoList
+from videoattn.errors import InputError
+
+VIDEOS = "20bn-something-something-v2"
+PLACES = tuple(
+    f"{folder}{name}" for folder in ("", "labels/") for name in ("something-something-v2-{}.json", "{}.json")
+)
+PARTS = {"train": "train", "test": "validation"}
+ABOUT = About(
+    title="Something-Something V2",
+    kind="video files",
+    page="https://www.qualcomm.com/developer/software/something-something-v-2-dataset",
+    access="sign in at the page, accept its licence for research, download and join all parts, and download the labels",
+    layout=(
+        f"{VIDEOS}/<id>.webm",
+        "labels.json, train.json, validation.json (or something-something-v2-labels.json, ...), there or in labels/",
+    ),
+    counts={1: (168913, 24777)},
+)
+
+
+def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoList:
+    """The videos of `subset`: "train", or "test" for the validation set.
+
+    Classes are in the order of their official numbers. Raises `InputError` for files that are missing or malformed,
+    that share a video or do not hold the official number of them (174 classes), and for listed videos that are
+    missing; `allow_missing` leaves these out.
+    """
+    found(root, VIDEOS, layout=ABOUT.layout)
+    classes = _classes(_file(root, "labels"))
+    files = {name: _file(root, part) for name, part in PARTS.items()}
+    listed = {name: _videos(file, classes) for name, file in files.items()}
+    check_disjoint(split, *listed.values())
+    if len(classes) == 174:
+        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+            check_counts(file, len(listed[name]), official)
+    samples = tuple(Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label) for name, label in listed[subset].items())
+    return present(VideoList("something_v2", subset, classes, samples), root=root, allow_missing=allow_missing)
+
+
+def _file(root: Path, part: str) -> Path:
+    return found(root, *(place.format(part) for place in PLACES), layout=ABOUT.layout)
+
+
+def _classes(file: Path) -> tuple[str, ...]:
+    numbers = json_of(file)
+    if not isinstance(numbers, dict) or len(numbers) < 2:
+        raise InputError(f'{file}: expected an object of two labels at least, as in {{"<label>": "<number>", ...}}')
+    names: dict[int, str] = {}
+    for name, text in numbers.items():
+        label = number(f"{file}: {name!r}", str(text), 0, len(numbers) - 1, what="number")
+        if label in names:
+            raise InputError(f"{file}: {name!r} and {names[label]!r} both have number {label}")
+        names[label] = name
+    return tuple(names[label] for label in sorted(names))
+
+
+def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
+    """Name of the file -> label of each listed video."""
+    labels = {name: label for label, name in enumerate(classes)}
+    videos: dict[str, int] = {}
+    for where, item in items_of(file, keys=("id", "template")):
+        text = str(item["template"]).replace("[", "").replace("]", "")  # the brackets mark what placeholders fill
+        if text not in labels:
+            raise InputError(f"{where}: template {item['template']!r}: without brackets none of {len(classes)} labels")
+        name = safe(where, f"{item['id']}.webm")
+        if name in videos:
+            raise InputError(f"{where}: video {item['id']!r} is listed twice")
+        videos[name] = labels[text]
+    if not videos:
+        raise InputError(f"{file} lists no videos")
+    return videos

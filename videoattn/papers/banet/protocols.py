@@ -1,0 +1,42 @@
+r"""The protocols of attention before and after on real data sets: Z. Zhou et al., section IV.
+
+Training is that of section IV-A on all of them (the profile `paper`). Dropout and epochs of fine-tuning are "adjusted
+according to the size of data sets", to what is not printed: here they stay.
+"""
+
+from videoattn.papers.banet.comparison import COLUMN, TABLE_2, TABLE_5, TABLE_6, TABLE_7
+from videoattn.training.protocol import IMAGENET, Cells, Protocol
+
+BEFORE = (
+    "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400 (section IV-A); with "
+    "PRETRAINED the 2D part takes the Kinetics weights of your file"
+)
+TABLE_4 = tuple((row, COLUMN, job) for row, _, job in TABLE_2 if "16F" in row)
+ACCURACIES = tuple(dict.fromkeys(job for _, _, job in TABLE_2))
+
+
+def _tuned(data_set: str, column: str) -> Protocol:
+    return Protocol(
+        data_set=data_set,
+        start="kinetics400",
+        where="section IV-A, table II",
+        changes={"jobs": ACCURACIES},
+        cells=(Cells(table="II", splits=(1, 2, 3), lines=tuple((row, column, job) for row, _, job in TABLE_2)),),
+        departs=BEFORE,
+    )
+
+
+PROTOCOLS = (
+    Protocol(
+        data_set="kinetics400",
+        start=IMAGENET,
+        where="section IV-A, tables IV to VII",
+        cells=tuple(
+            Cells(table=table, lines=lines)
+            for table, lines in (("IV", TABLE_4), ("V", TABLE_5), ("VI", TABLE_6), ("VII", TABLE_7))
+        ),
+        departs=BEFORE,
+    ),
+    _tuned("ucf101", "UCF101"),
+    _tuned("hmdb51", "HMDB51"),
+)

@@ -1,0 +1,95 @@
+r"""The protocols of pyramid attention on real data sets: W. Hu et al., section 5, RGB alone.
+
+The paper counts 12,000 steps of 64 videos, and lowers the learning rate every 4,000: so the epochs differ with the size
+of the data set. Rows that the paper cites are left out, and so is BN-Inception's "RGB stream" of table 15.
+"""
+
+from dataclasses import replace
+
+from videoattn.data.clip_settings import ClipSettings
+from videoattn.papers.istpa import comparison
+from videoattn.papers.istpa.recipe import CHARADES, DENSE, IMAGES, PAPER, SHIFTED
+from videoattn.training.protocol import IMAGENET, SCRATCH, Cells, Protocol
+
+TABLES = {
+    "1": comparison.TABLE_1,
+    "2": comparison.TABLE_2,
+    "3": comparison.TABLE_3,
+    "4": comparison.TABLE_4,
+    "9": comparison.TABLE_9,
+}
+# Section 5: "ResNet-50: 1e-2, decreased by 1/10 at epoch 40 and 80. A total of 100 epochs".
+RESNET = {
+    "backbone": "resnet",
+    "recipe": replace(PAPER.recipe, epochs=100, lr=0.01, schedule="steps 40 80"),
+    # The second strategy: a frame of each of 8 segments, tested with 25 frames and, by table 14, 10 crops.
+    "clips": ClipSettings(frames=8, size=224, short_side=256, test_crops=10),
+    # The third strategy, of networks with temporal shifts: 8 of 64 consecutive frames; 10 clips of 3 crops in testing.
+    "dense": DENSE,
+    "tested": (),
+}
+CHARADES_ROWS = {
+    "entire loss": "bn-both",
+    "interaction-aware loss": "bn-interaction",
+    "pyramid attention loss": "bn-pyramid",
+    "no loss": "bn-scales-3",
+}
+
+
+def steps(epochs: int, first: int, second: int) -> dict:
+    """The recipe over so many epochs, the learning rate lowered behind two of them."""
+    return {"recipe": replace(PAPER.recipe, epochs=epochs, schedule=f"steps {first} {second}")}
+
+
+PROTOCOLS = (
+    Protocol(
+        data_set="ucf101",
+        start=IMAGENET,
+        where="sections 5.1 and 5.2, tables 1 to 4 and 9",
+        cells=tuple(Cells(table=table, lines=lines) for table, lines in TABLES.items()),
+    ),
+    Protocol(
+        data_set="hmdb51",
+        start=IMAGENET,
+        where="section 5.7.1",
+        changes={"jobs": ("mean", "both", "bn-mean", "bn-both"), **steps(215, 72, 143)},  # 55.8 steps an epoch
+    ),
+    Protocol(
+        data_set="kinetics400",
+        start=IMAGENET,
+        where="section 5.7.2, table 14",
+        changes={"jobs": ("mean", "both", *SHIFTED), **RESNET},
+        cells=(Cells(table="14", lines=(("TSN+ours", "Top-1", "both"), ("TSM+ours", "Top-1", "both-tsm"))),),
+    ),
+    Protocol(
+        data_set="charades",
+        start=SCRATCH,  # "BN-inception without pre-training"
+        where="section 5.7.3, table 15",
+        changes={"jobs": CHARADES, "tested": (), **steps(96, 32, 64)},  # 124.8 steps an epoch
+        cells=(
+            Cells(
+                table="15",
+                lines=tuple((f"BN-Inception 3 scales {name}", "mAP", job) for name, job in CHARADES_ROWS.items()),
+                metric="map",
+            ),
+            Cells(table="15", lines=(("BN-Inception 3 scales entire loss", "wAP", "bn-both"),), metric="wap"),
+        ),
+    ),
+    Protocol(
+        data_set="charades",
+        start="kinetics400",
+        where="section 5.7.3, table 15",
+        changes={"jobs": SHIFTED, **RESNET},
+        cells=tuple(
+            Cells(table="15", lines=(("ResNet-50", column, "both-tsm"),), metric=metric)
+            for column, metric in (("mAP", "map"), ("wAP", "wap"))
+        ),
+    ),
+    Protocol(
+        data_set="cifar100",
+        start=IMAGENET,
+        where="section 5.1.4, table 6",
+        changes=IMAGES["paper"] | steps(15, 5, 10),  # 781 steps an epoch
+        cells=(Cells(table="6", lines=comparison.TABLE_6),),
+    ),
+)

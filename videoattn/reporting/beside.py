@@ -1,0 +1,94 @@
+"""A run on a real data set beside the paper's tables, where its protocol is the paper's, or why not."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from videoattn.errors import InputError
+from videoattn.evaluation.metrics import mean_interval
+from videoattn.reporting.audit import printed
+from videoattn.reporting.record import Record
+from videoattn.reporting.tables import NOT_RUN, data_name, percent
+from videoattn.training.protocol import Cells, Protocol, started_from
+from videoattn.training.recipe import values
+
+# What a protocol leaves open, and what a plan holds besides the profile.
+OTHER = {"jobs", "seeds", "probe", "workers", "lanes", "max_unreadable", "variants", "attentions"}
+OTHER |= {"data", "pretrained", "init"}
+SHOWN = 5  # differences that a message names
+
+
+def split_of(record: Record) -> int:
+    """Which official split a record is about."""
+    return record.parameters.get("SPLIT", 1)
+
+
+def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping[int, tuple[int, int]]) -> list[str]:
+    """In what a run is not the protocol's: nothing where its results may stand beside the paper's.
+
+    Args:
+        profile: the dataclass that the protocol's changes make of the paper's profile `paper`.
+        counts: official numbers of training and test videos, by split; empty where they differ from copy to copy.
+    """
+    if record.profile != "paper":
+        return [f"its profile is {record.profile}, not paper"]
+    found = [protocol.departs] if protocol.departs else []
+    found += [] if record.complete else ["it is not complete"]
+    start = started_from(record.recipe)
+    found += [] if start == protocol.start else [f"its networks start from {start}, not from {protocol.start}"]
+    plan = json.loads(json.dumps(values(profile)))
+    names = sorted((plan.keys() | record.recipe.keys()) - OTHER)
+    different = [line for name in names for line in _differ(name, record.recipe.get(name), plan.get(name))]
+    found += different[:SHOWN] + ([f"and {len(different) - SHOWN} more values"] if len(different) > SHOWN else [])
+    official, own = counts.get(split_of(record)), (record.data["train"], record.data["test"])
+    if official and own != official:
+        found.append(f"it has {own[0]} training and {own[1]} test videos, not {official[0]} and {official[1]}")
+    return found
+
+
+def beside_paper(records: Mapping[int, Record], protocol: Protocol) -> Iterator[str]:
+    """The tables of the paper that a run fills, as Markdown, the same rows as measured here in a column of their own.
+
+    Args:
+        records: of one protocol, by split, each without departures from it.
+    """
+    for cells in protocol.cells:
+        if set(cells.splits) <= records.keys():
+            yield _table([records[split] for split in cells.splits], cells)
+
+
+def _table(records: Sequence[Record], cells: Cells) -> str:
+    paper = records[0].paper
+    reference = {(r["row"], r["column"]): r["value"] for r in printed(paper) if r["table"] == cells.table}
+    lines = []
+    for row, column, ours in cells.lines:
+        if (row, column) not in reference:
+            raise InputError(f"table {cells.table} of {paper} has no row {row!r} with column {column!r}")
+        lines.append((row, column, reference[row, column], _mean(records, ours, cells.metric)))
+    several = len(cells.splits) > 1
+    splits = f"mean of splits {', '.join(map(str, cells.splits))}" if several else f"split {cells.splits[0]}"
+    head = ["model", "column", "paper, %", f"here, {data_name(records[0])}, {splits}, {cells.metric} %"]
+    return f"**Table {cells.table}**\n\n" + pd.DataFrame(lines, columns=head).to_markdown(
+        index=False, disable_numparse=True
+    )
+
+
+def _mean(records: Sequence[Record], row: str, metric: str) -> str:
+    """Over the seeds, with their interval, of one split; the mean over several splits of their means over the seeds."""
+    found = [record.values(row, metric) for record in records]
+    if not all(found):
+        return NOT_RUN
+    if len(found) == 1:
+        return percent(*mean_interval(found[0]))
+    return percent(sum(mean_interval(own)[0] for own in found) / len(found), float("inf"))
+
+
+def _differ(name: str, found: Any, expected: Any) -> Iterator[str]:
+    """Where two plain values differ, by the path to each value."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted(found.keys() | expected.keys()):
+            yield from _differ(f"{name}.{key}", found.get(key), expected.get(key))
+    elif found != expected:
+        yield f"{name} is {found}, not {expected}"
