@@ -11,8 +11,8 @@ from videoattn.papers.istpa import comparison
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.comparison import frames_name, rows
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
-from videoattn.papers.istpa.recipe import CENTRAL, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.papers.istpa.study import TEST, TRAIN, build, settings, study, use
+from videoattn.papers.istpa.recipe import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
+from videoattn.papers.istpa.study import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.reporting.audit import printed_value
 from videoattn.training.parameters import check
 
@@ -80,6 +80,14 @@ def test_what_is_taken_from_a_video():
     assert use(TEST, VARIANTS["vgg-both"], PAPER) == "test 25 224"
     assert found["K=30 30 224"].short_side == 256
     assert {one.frames for one in settings(PROFILES["cpu"]).values()} == {1, 3, 10, 25}
+
+
+def test_networks_with_temporal_shifts_take_runs_of_frames():
+    own = replace(PAPER, dense=DENSE)
+    assert (taken(TRAIN, VARIANTS["both-tsm"], own), taken(TEST, VARIANTS["both-tsm"], own)) == (DENSE, DENSE)
+    assert taken(TRAIN, VARIANTS["both"], own) == PAPER.clips
+    assert taken(TRAIN, VARIANTS["both-tsm"], PAPER) == PAPER.clips
+    assert use(TEST, VARIANTS["both-tsm"], own) == "test 8 224 dense"
 
 
 def test_too_many_scales_are_refused_before_training():

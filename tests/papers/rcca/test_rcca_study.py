@@ -18,7 +18,7 @@ from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.comparison import rows
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.recipe import BACKBONES, CELLS, CPU, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.papers.rcca.study import USES, build, study
+from videoattn.papers.rcca.study import USES, build, settings, study
 from videoattn.reporting.audit import printed_value
 from videoattn.training.parameters import check
 
@@ -139,3 +139,11 @@ def test_what_goes_through_the_module_is_its_input_and_output():
     assert not module._forward_pre_hooks
     with pytest.raises(LookupError, match="no RCCA-3D"):
         inspection.through(VideoNetwork(nn.Identity()), clip)
+
+
+def test_other_numbers_of_crops_are_tested_too():
+    own = replace(PROFILES["paper"], crops=(1,))
+    found = settings(own)
+    assert found["uniform"] == own.uniform
+    assert found["uniform 1-crop"] == replace(own.uniform, test_crops=1)
+    assert {row.name for row in rows(("1-crop",))} >= {"tsm-r3", "tsm-r3 1-crop"}
