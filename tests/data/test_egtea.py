@@ -92,7 +92,9 @@ def test_egtea_without_names_of_verbs_and_nouns(tmp_path):
 
 def test_egtea_refuses_another_layout(tmp_path):
     root = egtea(tmp_path / "egtea", clips="videos")
-    with pytest.raises(InputError, match="no folder of clips: expected cropped_clips or video_clips/cropped_clips"):
+    with pytest.raises(
+        InputError, match="holds no cropped_clips or video_clips/cropped_clips: expected cropped_clips/<session>"
+    ):
         load("egtea", root, "train")
     (root / "videos").rename(root / "cropped_clips")
     (root / "train_split2.txt").write_text("\n")
@@ -105,7 +107,7 @@ def test_egtea_refuses_another_layout(tmp_path):
     with pytest.raises(InputError, match=r"action_idx.txt names 1 actions: expected two at least"):
         load("egtea", root, "test")
     (root / "action_idx.txt").unlink()
-    with pytest.raises(InputError, match=r"no list of actions: expected action_idx.txt or action_annotation/action"):
+    with pytest.raises(InputError, match=r"holds no action_idx.txt or action_annotation/action"):
         load("egtea", root, "test")
 
 

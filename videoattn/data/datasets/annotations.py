@@ -117,14 +117,6 @@ def check_disjoint(split: object, train: Iterable[str], test: Iterable[str]) -> 
         raise InputError(f"split {split} lists {len(both)} videos for training and for testing: {', '.join(both[:3])}")
 
 
-def first_of(root: Path, names: Sequence[str], *, what: str) -> str:
-    """The first of several relative paths that exists under `root`. Raises `InputError` where none does."""
-    for name in names:
-        if (root / name).exists():
-            return name
-    raise InputError(f"{root} holds no {what}: expected {' or '.join(names)}")
-
-
 def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Container[Path] | None = None) -> VideoList:
     """The list without the samples whose files or folders are not there.
 

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, check_disjoint, first_of, lines_of, number, present, safe
+from videoattn.data.datasets.annotations import check_counts, check_disjoint, found, lines_of, number, present, safe
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -38,8 +38,8 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoLi
     of them (106 actions), and for listed clips that are missing; `allow_missing` leaves these out. Verbs and nouns are
     checked against verb_idx.txt and noun_idx.txt where these are there.
     """
-    lists = (root / first_of(root, (ACTIONS, f"action_annotation/{ACTIONS}"), what="list of actions")).parent
-    videos = first_of(root, VIDEOS, what="folder of clips")
+    lists = found(root, ACTIONS, f"action_annotation/{ACTIONS}", layout=ABOUT.layout).parent
+    videos = found(root, *VIDEOS, layout=ABOUT.layout).relative_to(root).as_posix()
     classes = _names(lists / ACTIONS)
     if len(classes) < 2:
         raise InputError(f"{lists / ACTIONS} names {len(classes)} actions: expected two at least")

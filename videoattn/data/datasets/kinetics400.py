@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_disjoint, first_of, number, present, records_of
+from videoattn.data.datasets.annotations import check_disjoint, found, number, present, records_of
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -63,7 +63,7 @@ def list_of(root: Path, subset: str) -> Path:
     """The csv file of a subset."""
     names = [f"{prefix}{name}.csv" for prefix in PREFIXES for name in LISTS[subset]]
     places = [f"{folder}{name}" for folder in ("", "annotations/") for name in names]
-    return root / first_of(root, places, what=f"list of the {subset} videos of Kinetics-400")
+    return found(root, *places, layout=ABOUT.layout)
 
 
 def clips_of(file: Path) -> dict[str, Clip]:

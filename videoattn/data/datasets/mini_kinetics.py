@@ -8,7 +8,7 @@ from pathlib import Path
 
 from videoattn.data.datasets import kinetics400
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, first_of, lines_of
+from videoattn.data.datasets.annotations import check_counts, found, lines_of
 from videoattn.data.datasets.kinetics400 import Clip
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
@@ -32,10 +32,7 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoLi
     them (200 classes), for an id that the list of Kinetics-400 lacks, and for listed videos that are missing;
     `allow_missing` leaves these out.
     """
-    files = {
-        name: root / first_of(root, (file, f"annotations/{file}"), what=f"list of the {name} videos of Mini-Kinetics")
-        for name, file in LISTS.items()
-    }
+    files = {name: found(root, file, f"annotations/{file}", layout=ABOUT.layout) for name, file in LISTS.items()}
     lists = {name: _joined(file, kinetics400.list_of(root, name)) for name, file in files.items()}
     if len({clip.label for clip in lists["train"].values()}) == 200:
         for (name, file), official in zip(files.items(), ABOUT.counts[1], strict=True):
