@@ -154,6 +154,7 @@ def test_learning_curves():
         [[[1, 5]]],
     ]
     assert [text.get_text() for text in panels[0].get_legend().get_texts()] == ["seed 0", "seed 1"]
+    assert all(tick == int(tick) for ax in panels for tick in ax.get_xticks())
 
 
 def test_to_image():

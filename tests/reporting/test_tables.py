@@ -100,9 +100,16 @@ def test_summary_names_rows_and_files(tmp_path):
     (tmp_path / "log.csv").touch()
     head, table, state = published.summary(tmp_path).split("\n\n")
     assert head == tables.protocol(one)
-    assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "100.0 ± 0.0", "2"], ["flow", "25.0", "100.0", "1"]]
+    assert cells(table)[0] == ["row", "top-1 %", "seeds"]
+    assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "2"], ["flow", "25.0", "1"]]
     lines = state.splitlines()
     assert lines[0] == "not complete: the same command goes on"
     assert lines[1:] == [f"  {tmp_path / 'record.json'}", f"  {tmp_path / 'log.csv'}"]
     record({}).save(tmp_path)
     assert "\n\ncomplete\n" in published.summary(tmp_path)
+
+
+@pytest.mark.parametrize(("classes", "told"), [(5, False), (6, True)])
+def test_top_5_is_told_where_it_can_be_wrong(classes, told):
+    table = tables.measured(record({"rgb": {0: 0.5}}, data={"classes": ["a"] * classes}))
+    assert ("top-5 %" in cells(table)[0], "100.0" in cells(table)[2]) == (told, told)

@@ -225,6 +225,7 @@ def learning_curves(log, *, jobs: Sequence[str]) -> Figure:
             ax.plot(rows["epoch"], rows["loss"], color=colour, linewidth=1.2, marker=".", label=f"seed {seed}")
         ax.set_title(job, fontsize=9)
         ax.set_xlabel("epoch", fontsize=8)
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.tick_params(labelsize=7)
         _plain(ax)
     axes[0][0].set_ylabel("training loss", fontsize=8)

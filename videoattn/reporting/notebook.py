@@ -4,8 +4,11 @@ import inspect
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from IPython.display import Code, Image, Markdown, display
+from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 
 def markdown(text: str) -> None:
@@ -15,7 +18,12 @@ def markdown(text: str) -> None:
 
 def source(thing: object) -> None:
     """Show the source of a class or a function as it stands in the library."""
-    display(Code(inspect.getsource(thing), language="python"))
+    text = inspect.getsource(thing)
+    # Pages made by nbconvert give `pre` no font of its own.
+    font = "font: var(--jp-code-font-size, 13px) var(--jp-code-font-family, monospace)"
+    formatter = HtmlFormatter(cssclass="source", nobackground=True, prestyles=font)
+    html = f"<style>{formatter.get_style_defs('.source')}</style>{highlight(text, PythonLexer(), formatter)}"
+    display({"text/html": html, "text/plain": text}, raw=True)
 
 
 def picture(figure: Figure, path: Path) -> None:

@@ -94,9 +94,13 @@ METRICS = {"top1": "top-1 %", "top5": "top-5 %", "mean_class": "mean class %", "
 
 
 def measured(record: Record) -> str:
-    """All rows of a record with their metrics, as Markdown; a cell is empty where a row has no such metric."""
+    """All rows of a record with their metrics, as Markdown; a cell is empty where a row has no such metric.
+
+    Top-5 accuracy is left out where there are at most five classes.
+    """
     found = dict(item for result in record.results for item in result["metrics"].items())
-    names = [name for name in METRICS if any(name in metrics for metrics in found.values())]
+    idle = {"top5"} if len(record.data["classes"]) <= 5 else set()
+    names = [name for name in METRICS if name not in idle and any(name in metrics for metrics in found.values())]
     lines = [
         (row, *(accuracy(record, row, name) if name in metrics else "" for name in names), len(record.seeds(row)))
         for row, metrics in found.items()
