@@ -60,6 +60,7 @@ def test_the_protocol_itself_has_no_departures():
     [
         (replace(record(), profile="gpu"), "its profile is gpu, not paper"),
         (replace(record(), complete=False), "it is not complete"),
+        (replace(record(), parameters={"DATASET": "hmdb51", "STEPS": 3}), "it is a rehearsal (STEPS=3)"),
         (record(start=Start("scratch")), "its networks start from scratch, not from imagenet"),
         (record(profile=replace(PAPER, dropout=0.8)), "dropout is 0.8, not 0.5"),
         (

@@ -86,6 +86,7 @@ TABLE_12 = tuple(
     (name, data_set, row)
     for data_set in ("UCF101", "HMDB51")
     for name, row in (
+        ("BN-Inception 25 frames", pair("bn-both")),
         ("Inception-ResNet-V2 25 frames", "rgb+flow"),
         (THREE, "rgb+flow+warped"),
         (REINFORCED, "reinforced+flow+warped"),
