@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 
 from videoattn.data.datasets import about
-from videoattn.errors import InputError
+from videoattn.errors import InputError, RunError
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.reporting.beside import beside_paper, departures, split_of
@@ -19,7 +19,7 @@ from videoattn.reporting.tables import accuracy, data_name, measured, protocol, 
 from videoattn.training.by_parameters import study_of
 from videoattn.training.checkpoint import write_atomically
 from videoattn.training.parameters import check
-from videoattn.training.protocol import started_from
+from videoattn.training.protocol import Protocol, started_from
 
 
 def is_stale(record: Record) -> bool:
@@ -100,22 +100,45 @@ def _beside_paper(folder: Path, record: Record) -> list[str]:
     """The tables of the paper that a run and its fellows on other splits fill; or one sentence on why none."""
     if data_name(record) == "probe":
         return []
-    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.part)))
-    own = [p for p in importlib.import_module(f"{module}.protocols").PROTOCOLS if p.data_set == data_name(record)]
-    if not own:
+    chosen, reasons = _judged(record)
+    if chosen is None:
         return [f"The paper has no results on {data_name(record)}."]
-    chosen = next((p for p in own if p.start == started_from(record.recipe)), own[0])
-    profile = replace(importlib.import_module(f"{module}.recipe").PAPER, **chosen.changes)
-    counts = about(chosen.data_set).counts
-    reasons = departures(record, chosen, profile, counts)
     if reasons:
         return [f"Not set beside the paper's tables ({chosen.where}), since {'; '.join(reasons)}."]
     fellows = {split_of(record): record}
     for _, other in records(folder.parent.parent, record.paper):
         same = (other.part, other.parameters.get("DATASET")) == (record.part, chosen.data_set)
-        if same and _but_data(other) == _but_data(record) and not departures(other, chosen, profile, counts):
+        if same and _but_data(other) == _but_data(record) and not _judged(other)[1]:
             fellows.setdefault(split_of(other), other)
     return list(beside_paper(fellows, chosen)) or [f"The paper prints no number for this run ({chosen.where})."]
+
+
+def _judged(record: Record) -> tuple[Protocol | None, list[str]]:
+    """The paper's protocol that a run on real data is nearest to, and in what it departs: itself, or the run whose
+    networks it started from."""
+    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.part)))
+    own = [p for p in importlib.import_module(f"{module}.protocols").PROTOCOLS if p.data_set == data_name(record)]
+    if not own:
+        return None, []
+    chosen = next((p for p in own if p.start == started_from(record.recipe)), own[0])
+    profile = replace(importlib.import_module(f"{module}.recipe").PAPER, **chosen.changes)
+    found = departures(record, chosen, profile, about(chosen.data_set).counts)
+    return chosen, found or _started(record)
+
+
+def _started(record: Record) -> list[str]:
+    """What keeps the run whose networks another one started from, if any, from being the paper's."""
+    init = record.recipe.get("init")
+    if not init:
+        return []
+    path = Path(record.parameters["INIT"])
+    try:
+        before = read(path)
+    except RunError as error:
+        return [f"the run that it started from cannot be judged: {error}"]
+    if before.digest != init["of"]:
+        return [f"the run that it started from, {init['of']}, no longer lies in {path}"]
+    return [f"the run that it started from is not the paper's: {reason}" for reason in _judged(before)[1]]
 
 
 def _but_data(record: Record) -> dict:

@@ -177,7 +177,7 @@ def test_files_that_do_not_fit(public, write, tmp_path):
     for net in (on_meta(in_channels=10), on_meta(bias=False)):
         with pytest.raises(InputError, match="inputs='caffe' is possible"):
             bn_inception_weights(write(public), net)
-    with pytest.raises(RunError, match=r"there is no file .*absent\.pth: put the ImageNet weights of BN-Incep"):
+    with pytest.raises(RunError, match=r"there is no file .*absent\.pth: put the weights of BN-Incep"):
         bn_inception_weights(tmp_path / "absent.pth", SHAPES)
     with pytest.raises(RunError, match="holds no state dict"):
         bn_inception_weights(write([1, 2]), SHAPES)

@@ -14,7 +14,8 @@ from videoattn.reporting.record import Record
 from videoattn.training.protocol import IMAGENET, Start
 from videoattn.training.recipe import rehearsed, values
 
-HMDB, TUNED = (next(p for p in PROTOCOLS if (p.data_set, p.start) == ("hmdb51", s)) for s in (IMAGENET, "kinetics400"))
+CHAIN = (("hmdb51", IMAGENET), ("hmdb51", "kinetics400"), ("kinetics400", IMAGENET))
+HMDB, TUNED, KINETICS = (next(p for p in PROTOCOLS if (p.data_set, p.start) == own) for own in CHAIN)
 COUNTS = dict.fromkeys((1, 2, 3), (3570, 1530))
 
 
@@ -41,6 +42,15 @@ def record(protocol=HMDB, *, split=1, top1=0.5, profile=None, start=None, **chan
         "complete": True,
     }
     return Record(**own_values | changes)
+
+
+def chained(folder, *, split=1, top1=0.5, digest=None, **before) -> Record:
+    """A run on HMDB51 whose networks started from a run on Kinetics-400, which lies in `folder`."""
+    first = replace(record(KINETICS, data={"train": 240436, "test": 19796, "classes": [], "missing": 0}), **before)
+    first.save(folder / "first")
+    start = Start("kinetics400", folder / "first", digest or first.digest)
+    given = {"DATASET": "hmdb51", "INIT": str(folder / "first")} | ({"SPLIT": split} if split > 1 else {})
+    return record(TUNED, split=split, top1=top1, start=start, parameters=given)
 
 
 def found(own: Record, protocol=HMDB) -> list[str]:
@@ -116,7 +126,7 @@ def test_a_report_looks_for_the_other_splits(tmp_path):
     record(split=2, profile=replace(PAPER, dropout=0.9), top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-0")
     fewer = replace(PAPER, jobs=("tsm-r3",))  # no departure, but another run
     record(split=2, profile=fewer, top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-000")
-    record(TUNED, split=2, top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-00")
+    chained(tmp_path, split=2, top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-00")
     text = published.run_report(tmp_path / "rcca" / "paper-hmdb51-1")
     assert "**Table 9**" in text
     assert "mean of splits 1, 2, 3" in text
@@ -126,9 +136,35 @@ def test_a_report_looks_for_the_other_splits(tmp_path):
 def test_a_report_of_other_runs_says_why_not(tmp_path):
     small = tmp_path / "rcca" / "cpu-hmdb51-1"
     replace(record(), profile="cpu").save(small)
-    said = "Not set beside the paper's tables (sections 4.2 to 4.4, tables 1 to 5, 8 and 9), since its profile is cpu"
+    said = "Not set beside the paper's tables (sections 4.2 to 4.6, tables 5, 8 and 9), since its profile is cpu"
     assert published.run_report(small).endswith(f"{said}, not paper.")
     replace(record(), parameters={"DATASET": "diving48"}).save(small)
     assert published.run_report(small).endswith("The paper has no results on diving48.")
     replace(record(), parameters={}).save(small)
     assert "paper" not in published.run_report(small).splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, ""),
+        ({"profile": "cpu"}, "the run that it started from is not the paper's: its profile is cpu, not paper"),
+        ({"parameters": {"DATASET": "kinetics400", "STEPS": 2}}, "is not the paper's: it is a rehearsal (STEPS=2)"),
+        ({"complete": False}, "is not the paper's: it is not complete"),
+        ({"digest": "another"}, "the run that it started from, another, no longer lies in"),
+    ],
+)
+def test_a_chain_is_the_papers_in_each_link(tmp_path, changes, says):
+    own = tmp_path / "rcca" / "paper-hmdb51-1"
+    chained(tmp_path, **changes).save(own)
+    text = published.run_report(own)
+    assert ("Not set beside" in text) == bool(says)
+    assert says in text
+    assert ("| TSM + RCCA-3D Kinetics-400" in text) == (not says)
+
+
+def test_a_chain_whose_first_run_is_gone_cannot_be_judged(tmp_path):
+    own = tmp_path / "rcca" / "paper-hmdb51-1"
+    chained(tmp_path).save(own)
+    (tmp_path / "first" / "record.json").unlink()
+    assert "the run that it started from cannot be judged: " in published.run_report(own)

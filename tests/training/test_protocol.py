@@ -38,7 +38,7 @@ def parameters(root, **values):
 
 
 def run(root, name="run", **changes):
-    record = Record("demo", "paper", "0123456789", {"DATASET": "kinetics400"}, {}, {})
+    record = Record("demo", "paper", "0123456789", {"DATASET": "kinetics400"}, {}, {}, complete=True)
     replace(record, **changes).save(root / name)
     return root / name
 
@@ -65,6 +65,7 @@ def test_what_networks_start_from(tmp_path):
         ({"INIT": "."}, "the folder of a run or a checkpoint file is expected; .*holds no record.json"),
         ({"INIT": "other"}, "a run of cma; one of demo is expected"),
         ({"INIT": "part"}, "a run of demo/streams; one of demo is expected"),
+        ({"INIT": "half"}, "half': that run is not complete"),
         ({"INIT": "run", "PRETRAINED": "true"}, "networks start from one of them"),
         ({"INIT": "nowhere"}, "nowhere does not exist"),
     ],
@@ -74,6 +75,7 @@ def test_starts_that_are_refused(tmp_path, monkeypatch, given, says):
     run(tmp_path)
     run(tmp_path, "other", paper="cma")
     run(tmp_path, "part", part="streams")
+    run(tmp_path, "half", complete=False)
     with pytest.raises(InputError, match=says):
         start_of(parameters(tmp_path, **given), PROTOCOLS)
 

@@ -101,8 +101,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     """Tensors by their Caffe names, without prefixes; those of the last layer under "fc"."""
     if not path.is_file():
         raise RunError(
-            f"there is no file {path}: put the ImageNet weights of BN-Inception there, a state dict with Caffe's layer "
-            "names (such as bn_inception-52deb4733.pth), or start from random weights"
+            f"there is no file {path}: put the weights of BN-Inception there, a state dict with Caffe's layer names "
+            "(of ImageNet bn_inception-52deb4733.pth; TSN's, of Kinetics, for BANet), or start from random weights"
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

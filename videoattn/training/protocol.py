@@ -81,8 +81,8 @@ def start_of(parameters: Parameters, protocols: Sequence[Protocol], part: str = 
     """What the parameters say, or, in the profile `paper`, what the first protocol of the data set asks for.
 
     Raises:
-        InputError: INIT holds no run of this part of the paper, or stands beside PRETRAINED; or the protocol asks for a
-            run and none is named.
+        InputError: INIT holds no complete run of this part of the paper, or stands beside PRETRAINED; or the protocol
+            asks for a run and none is named.
     """
     if parameters.init:
         if parameters.pretrained == "true":
@@ -121,4 +121,6 @@ def _from(path: Path, paper: str, part: str) -> Start:
     found, expected = ("/".join(filter(None, names)) for names in ((record.paper, record.part), (paper, part)))
     if found != expected:
         raise InputError(f"INIT is {str(path)!r}: a run of {found}; one of {expected} is expected")
+    if not record.complete:
+        raise InputError(f"INIT is {str(path)!r}: that run is not complete; its own command goes on with it")
     return Start(record.parameters.get("DATASET", PROBE), path, record.digest)

@@ -41,7 +41,7 @@ def test_the_last_layer_of_a_run_on_kinetics_is_trained(ucf101, tmp_path):
     first = study(given(ucf101, PRETRAINED="false", JOBS="rgb", PROFILE="cpu"))  # stands in for one on Kinetics
     network, _ = first.fresh(first.job("rgb"), 0)
     run = tmp_path / "run"
-    Record("cma", "paper", "0123456789", {"DATASET": "kinetics400"}, {}, {}).save(run)
+    Record("cma", "paper", "0123456789", {"DATASET": "kinetics400"}, {}, {}, complete=True).save(run)
     checkpoint.save(run / "checkpoints" / "rgb-seed0.pt", {"model": network.state_dict()})
     own = study(given(ucf101, INIT=str(run), PROFILE="paper", JOBS="transfer-rgb"))
     assert [(job.name, job.after, job.initial) for job in own.jobs] == [("transfer-rgb", (), "")]

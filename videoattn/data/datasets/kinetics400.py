@@ -3,7 +3,7 @@
 Lists `train.csv` and `val.csv` with columns `label,youtube_id,time_start,time_end,split[,is_cc]`, and videos
 `train/<youtube_id>_<start>_<end>.mp4` (seconds, of six digits), or the same in folders inside `train`, one for each
 class, however that is spelt: labels come from the lists alone. Copies hold different parts of what is listed, since
-videos vanish from YouTube. The validation set is the test set, as in all papers. Classes are the labels, sorted.
+videos vanish from YouTube. What is tested is the validation set. Classes are the labels, sorted.
 
 Folders are listed once, and no file is asked for, as there are 246,000 of them, often on a disk behind a network.
 """

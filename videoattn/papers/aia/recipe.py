@@ -1,7 +1,8 @@
 r"""What is trained and compared for attention in attention; the one place that shrinks anything.
 
 Values of the profile `paper` are those of Y. Hao et al., section IV-B, cited beside them; weight decay, the bound on
-the gradient and dropout, which the paper does not print, are those of its authors' code.
+the gradient, dropout and flips, which the paper does not print, are those of its authors' code, and the spread of the
+last layer at the start is TSM's.
 """
 
 from dataclasses import dataclass, replace

@@ -102,7 +102,7 @@ ITERATIONS = ("cma-2", "cma-3")
 NON_LOCAL_BESIDE = ("cma-1-nl",)
 P3D_JOBS = ("p3d-rgb", "p3d-flow", "p3d-cma-1")
 
-RECIPE = Recipe(epochs=30, batch_size=128, lr=0.01, weight_decay=5e-4)  # sections 4.3, 4.4
+RECIPE = Recipe(epochs=30, batch_size=128, lr=0.01, weight_decay=5e-4)  # sections 4.3 (of each turn), 4.4
 PAPER = Profile(
     jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *P3D_JOBS),
     seeds=1,
@@ -120,6 +120,7 @@ PAPER = Profile(
     transfer=RECIPE,
     warm_start=False,
     snippets=SnippetSettings(length=5, segments=3, test_segments=25, size=224, test_crops=10),  # sections 4.2, 4.4
+    # Table 5; the views of testing and their side are as above, of one clip.
     dense=SnippetSettings(layout="dense", length=16, segments=1, test_segments=1, size=224, test_crops=10),
     short_side=256,  # section 4.4: "scaled to size 256 x 256"
     aspect=1.0,

@@ -109,8 +109,9 @@ PAPER = Profile(
     mf_groups=16,
     dropout=0.5,  # TSM
     cells=32,
-    # Section 4.2: batches of 16, accumulated to 128. "Reduce the learning rate to 1/8 and accumulate": the gradients of
-    # 8 batches are summed there and averaged here, so that lr keeps its value.
+    # Section 4.2: batches of 16, accumulated to 128, to be "equivalent to a larger batch". The authors divide lr by 8
+    # and sum the gradients of 8 batches; they are averaged here and lr keeps its value. Taken literally weight decay,
+    # which is not summed, would be an eighth of that of the larger batch.
     recipe=Recipe(epochs=100, batch_size=128, accumulation=8, lr=0.02, weight_decay=5e-4, schedule="steps 40 80"),
     dense_recipe=Recipe(
         epochs=120,
@@ -121,7 +122,8 @@ PAPER = Profile(
         schedule="steps 60 90 110",
     ),
     cells_recipe=QUICK_CELLS,
-    uniform=ClipSettings(frames=8, size=224, short_side=256, test_crops=10),  # section 4.2
+    # Section 4.2, but for the shorter side, which is TSM's. It has 1 and 10 crops on Kinetics, and 10 by default.
+    uniform=ClipSettings(frames=8, size=224, short_side=256, test_crops=10),
     dense=ClipSettings(frames=16, sampling="dense", size=224, short_side=256, test_crops=10),
     probe=RelationProbe(frames=16, rows=8, columns=8, cell=32),
     workers=8,
