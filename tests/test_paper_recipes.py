@@ -13,6 +13,7 @@ import official_frames
 import pytest
 
 from videoattn.data.datasets import load
+from videoattn.errors import InputError, RunError
 from videoattn.evaluation.multilabel import charades_metrics
 from videoattn.locations import repository
 from videoattn.papers import data_sets, parts
@@ -119,6 +120,15 @@ def test_a_chain_of_pre_training_and_fine_tuning(tmp_path, cache, capsys):
     shown = capsys.readouterr().out
     assert "as initialised: fc (2)" in shown
     assert "estimated from 2 steps of 1 network" in shown
+
+
+@pytest.mark.parametrize(("paper", "job"), [("aia", "tsn-none"), ("cma", "rgb")])
+def test_weights_that_do_not_fit_are_refused_before_any_video_is_read(paper, job, tmp_path, cache, capsys):
+    (tmp_path / "bad.pt").write_bytes(b"no weights")
+    given = {"DATASET": "hmdb51", "JOBS": job, "INIT": str(tmp_path / "bad.pt")}
+    with pytest.raises((InputError, RunError), match=r"bad\.pt is no file of tensors"):
+        run(paper, tmp_path, made("hmdb51", tmp_path), **given)
+    assert capsys.readouterr().out == ""  # else "videos: 1 of 9", or "flow: 1 of 9"
 
 
 def test_several_heads(tmp_path, cache):

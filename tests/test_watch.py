@@ -8,7 +8,12 @@ import sys
 
 import pytest
 
-from videoattn.progress import CHANNEL, Progress, Watch
+from videoattn.progress import CHANNEL, Progress, Watch, say
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +54,17 @@ def test_a_watcher_shows_lines_of_other_processes(capsys):
     assert (done.stdout, done.stderr) == ("text\n", "")
     assert capsys.readouterr() == ("", "")
     assert CHANNEL not in os.environ
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_what_is_said_reaches_the_watcher_and_stdout(capsys, kind):
+    shown = kind()
+    with Watch(shown):
+        say("12 hours\nwarning: little memory")
+    assert shown.getvalue().splitlines() == ["12 hours", "warning: little memory"]
+    assert capsys.readouterr() == ("12 hours\nwarning: little memory\n", "")
+    say("alone")
+    assert capsys.readouterr().out == "alone\n"
 
 
 def test_a_terminal_gets_bars():

@@ -2,7 +2,7 @@
 
 The work runs in a notebook's kernel, whose stdout and stderr belong to the notebook. So `Progress` sends one JSON line
 an event into the pipe that the environment variable VIDEOATTN_PROGRESS names, and `Watch`, in the process that started
-the kernel, shows them. Without such a pipe, `Progress` prints lines to stdout.
+the kernel, shows them. Without such a pipe, `Progress` prints lines to stdout. What must be read is sent by `say`.
 """
 
 import contextlib
@@ -49,6 +49,13 @@ class Progress:
 
     def _event(self, done: int, note: str) -> dict:
         return {"job": self.job, "what": self.what, "done": done, "total": self.total, "note": note}
+
+
+def say(text: str) -> None:
+    """Print lines to stdout, and show them to who watches."""
+    print(text, flush=True)
+    for own in text.splitlines():
+        _send({"text": own})
 
 
 def track(items: Iterable[Item], *, total: int, what: str, show: bool) -> Iterator[Item]:
@@ -155,10 +162,15 @@ class Watch:
                     bar.refresh()  # the time runs on between two events
 
     def _show(self, event: dict) -> None:
-        if not self.stream.isatty():
+        if "text" in event:
+            tqdm.write(event["text"], file=self.stream)
+        elif not self.stream.isatty():
             if is_due(event):
                 print(line(event), file=self.stream, flush=True)
-            return
+        else:
+            self._advance(event)
+
+    def _advance(self, event: dict) -> None:
         job, done, total = event["job"], event["done"], event["total"]
         if job not in self.bars:
             self.bars[job] = self._bar(event)

@@ -1,5 +1,7 @@
 """Tables from records: numbers as they are printed, beside the paper's, and what may not share a column."""
 
+from dataclasses import replace
+
 import pytest
 from example import ENVIRONMENT, record
 
@@ -91,6 +93,8 @@ def test_the_protocol_is_one_line():
         {"rgb": {7: 0.5}}, environment=ENVIRONMENT | {"hardware": hardware}, parameters={"DATASET": "ucf101"}
     )
     assert tables.protocol(other).startswith("ucf101: 20 training")
+    rehearsal = replace(other, parameters={"DATASET": "ucf101", "STEPS": 2})
+    assert tables.protocol(rehearsal).startswith("a rehearsal of 2 steps and as many test videos at most; ucf101: 20")
     assert "profile cpu, 1 seed; 1 x A GPU; torch" in tables.protocol(other)
 
 
@@ -107,6 +111,8 @@ def test_summary_names_rows_and_files(tmp_path):
     assert lines[1:] == [f"  {tmp_path / 'record.json'}", f"  {tmp_path / 'log.csv'}"]
     record({}).save(tmp_path)
     assert "\n\ncomplete\n" in published.summary(tmp_path)
+    record({}, parameters={"STEPS": 2}).save(tmp_path)
+    assert "\n\nrehearsal complete\n" in published.summary(tmp_path)
 
 
 @pytest.mark.parametrize(("classes", "told"), [(5, False), (6, True)])

@@ -1,5 +1,6 @@
 """What a run starts from, and the profile that data set, JOBS and STEPS make."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import pytest
@@ -53,8 +54,11 @@ def test_what_networks_start_from(tmp_path):
     assert start(PRETRAINED=False) == Start(SCRATCH)
     assert start(DATASET="folder") == Start(SCRATCH)  # no protocol
     assert start(INIT=str(run(tmp_path))) == Start("kinetics400", tmp_path / "run", "0123456789")
-    (tmp_path / "net.pt").touch()
-    assert start(INIT=str(tmp_path / "net.pt")) == Start("file", tmp_path / "net.pt")
+    (tmp_path / "net.pt").write_bytes(b"weights")
+    found = start(INIT=str(tmp_path / "net.pt"))
+    assert found == Start("file", tmp_path / "net.pt", hashlib.sha256(b"weights").hexdigest()[:10])
+    (tmp_path / "net.pt").write_bytes(b"others")
+    assert start(INIT=str(tmp_path / "net.pt")).plan() != found.plan()  # another run
     assert start(INIT=str(run(tmp_path, "probe", parameters={}))).name == "probe"
 
 

@@ -3,6 +3,7 @@
 A paper's `protocols.py` holds its own, as PROTOCOLS.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ class Start:
     """What the networks of a study start from.
 
     name: as in `Protocol`, or "file" for a checkpoint of which nothing else is known. path: the run's folder or the
-    file. digest: of the run.
+    file. digest: of the run's plan, or of what is in the file.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Start:
 
     def plan(self) -> dict:
         """What a study's plan says of it: nothing but "pretrained" where it is not a run or a file."""
-        more = {"init": {"name": self.name, "of": self.digest or self.path.name}} if self.path else {}
+        more = {"init": {"name": self.name, "of": self.digest}} if self.path else {}
         return {"pretrained": self.pretrained} | more
 
 
@@ -110,8 +111,9 @@ def protocol_of(parameters: Parameters, start: Start, protocols: Sequence[Protoc
 
 
 def _from(path: Path, paper: str, part: str) -> Start:
-    if not path.is_dir():
-        return Start(FILE, path)
+    if path.is_file():
+        with path.open("rb") as file:
+            return Start(FILE, path, hashlib.file_digest(file, "sha256").hexdigest()[:10])
     try:
         record: Record = read(path)
     except RunError as error:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from videoattn.locations import runs_root
-from videoattn.progress import Progress
+from videoattn.progress import Progress, say
 from videoattn.reporting.record import Record, read
 from videoattn.training import by_parameters, checkpoint
 from videoattn.training.estimate import estimate
@@ -120,8 +120,10 @@ class Study:
         for job, seed in pending:
             record.results = [r for r in record.results if (r["job"], r["seed"]) != (job.name, seed)]
             self.files.scores_path(job.name, seed).unlink(missing_ok=True)  # it says that a job is finished
+        self._check_start(pending)
         self.data.description()  # generated, listed and given flow once, before anything is trained
-        self._announce(pending)
+        if pending and self.parameters.dataset != PROBE:
+            say(estimate(self, pending).text())
         progress = Progress("trainings", len(pending), what="training")
         for done, (job, seed, result) in enumerate(self._results(pending), 1):
             add_to_log(self.folder / "log.csv", result.pop("log"), job=job.name, seed=seed)
@@ -136,16 +138,11 @@ class Study:
             progress.advance(done, f"{job.name} seed {seed}")
         return record
 
-    def _announce(self, pending: list[tuple[Job, int]]) -> None:
-        """Say what starts from which weights, and what a run on a user's videos will take; fail now if it must fail."""
+    def _check_start(self, pending: list[tuple[Job, int]]) -> None:
+        """Say what starts from which weights of INIT; fail now if it must fail, before any video is read."""
         first = {job.name: (job, seed) for job, seed in reversed(pending)}
         for job, seed in reversed(first.values()) if self.start.path else ():
-            print(
-                f"{job.name}: {self.fresh(job, seed)[1] or 'starts from no weights of INIT by its own name'}",
-                flush=True,
-            )
-        if pending and self.parameters.dataset != PROBE:
-            print(estimate(self, pending).text(), flush=True)
+            say(f"{job.name}: {self.fresh(job, seed)[1] or 'starts from no weights of INIT by its own name'}")
 
     def _results(self, pending: list[tuple[Job, int]]) -> Iterator[tuple[Job, int, dict]]:
         if self.lanes == 1:
@@ -180,7 +177,7 @@ class Study:
             FILE,
             self.parameters.dataset,
         )  # the last layer of another data set is for other classes
-        return network, describe(load_weights(network, read_weights(path), head=head))
+        return network, f"{path.name}: {describe(load_weights(network, read_weights(path), head=head))}"
 
     def _order(self, name: str) -> int:
         return [job.name for job in self.jobs].index(name)
