@@ -8,6 +8,7 @@ import importlib
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import check_name
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -52,6 +53,7 @@ def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_miss
     root = Path(root).expanduser()
     if not root.is_dir():
         raise InputError(f"data set {name}: there is no folder {root}")
+    check_name(root.resolve())
     return reader.load(root, subset, split=split, allow_missing=allow_missing)
 
 

@@ -104,6 +104,14 @@ def safe(where: str, name: str, *, depth: int = 1) -> str:
     return name
 
 
+def check_name(path: Path) -> None:
+    """Raises `InputError` for a path on disk that is not UTF-8: neither a report nor a cache could hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the path {os.fsencode(path)!r} is not UTF-8: rename it, so that its name is") from None
+
+
 def check_counts(file: Path | str, count: int, official: int) -> None:
     """Raises `InputError` unless a list of the complete data set is as long as the official one."""
     if count != official:

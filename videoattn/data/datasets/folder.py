@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import check_name
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -56,6 +57,8 @@ def _class_names(split: Path) -> list[str]:
     entries = [entry for entry in split.iterdir() if not entry.name.startswith(".")]
     classes = sorted(entry.name for entry in entries if entry.is_dir())
     stray = sorted(entry.name for entry in entries if _is_video(entry))
+    for name in (*classes, *stray):
+        check_name(split / name)
     if stray:
         raise InputError(f"{split} holds videos outside of class folders ({_some(stray)}): {EXPECTED}")
     if not classes:
@@ -65,6 +68,8 @@ def _class_names(split: Path) -> list[str]:
 
 def _videos(folder: Path) -> list[Path]:
     videos = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and _is_video(entry))
+    for video in videos:
+        check_name(video)
     if not videos:
         raise InputError(f"{folder} holds no videos: expected files ending in {', '.join(sorted(SUFFIXES))}")
     return videos

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import lines_of, number, present, safe
+from videoattn.data.datasets.annotations import check_name, lines_of, number, present, safe
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -58,7 +58,10 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoLi
 def _classes(lists: Path) -> tuple[str, ...]:
     """Class names, sorted. Taken whole from the names of the lists: some are the beginning of others."""
     found = (re.fullmatch(r"([^.].*)_test_split[123]\.txt", file.name) for file in lists.iterdir())
-    classes = tuple(sorted({match[1] for match in found if match}))
+    matches = [match for match in found if match]
+    for match in matches:
+        check_name(lists / match[0])
+    classes = tuple(sorted({match[1] for match in matches}))
     if len(classes) < 2:
         raise InputError(
             f"{lists} holds lists <class>_test_split1.txt of {len(classes)} classes: expected two at least"
