@@ -7,6 +7,7 @@ from layouts import put
 
 from videoattn import cli
 from videoattn.data.datasets import load
+from videoattn.data.datasets.annotations import lines_of
 from videoattn.errors import InputError
 
 LATIN = os.fsdecode(b"caf\xe9")
@@ -63,3 +64,20 @@ def test_lists_and_clips_found_by_their_names(tmp_path):
     (root / "train/walk/trainwalk.mp4").rename(root / "train" / LATIN / "trainwalk.mp4")
     with pytest.raises(InputError, match=r"caf\\xe9/trainwalk.mp4' is not UTF-8"):
         load("kinetics400", root, "train")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"caf\xe9\n", 1),
+        (b"one\r\ntwo\r\ncaf\xe9\r\n", 3),
+        (b"\xef\xbb\xbfone\n\n\n\xff", 4),
+        ("1 a\n2 b\n".encode("utf-16"), 1),
+    ],
+)
+def test_the_line_of_a_list_that_is_not_utf8(tmp_path, content, line):
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(InputError, match=rf"list\.txt:{line}: this is not UTF-8 \(.*\): save it as UTF-8$"):
+        lines_of(tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9\r\n\r\nb\n")
+    assert [text for _, text in lines_of(tmp_path / "list.txt")] == ["caf\xe9", "b"]

@@ -22,7 +22,9 @@ ABOUT = About(
 EXPECTED = "expected <root>/train/<class>/<video> and <root>/test/<class>/<video>"
 
 
-def load(root: Path, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
+def load(
+    root: Path, subset: str, *, split: int = 1, allow_missing: bool = False, allow_counts: bool = False
+) -> VideoList:
     """The videos of `subset` ("train" or "test"; `val` and `validation` pass for a test folder); none can be missing.
 
     Classes are the folders under `train`, sorted by name. Hidden files, files that are no videos by their suffix, and

@@ -49,7 +49,7 @@ class Clip(NamedTuple):
     stem: str
 
 
-def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoList:
+def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_counts: bool = False) -> VideoList:
     """The videos of `subset` ("train", or "test": the validation set).
 
     Raises `InputError` for lists that are missing or malformed or share a video, and for listed videos that are
