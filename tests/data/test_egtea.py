@@ -123,3 +123,4 @@ def test_egtea_counts(tmp_path):
     assert about("egtea").counts == {1: (8299, 2022), 2: (8299, 2022), 3: (8300, 2021)}
     with pytest.raises(InputError, match=r"train_split1.txt lists 8300 videos, the official list 8299"):
         load("egtea", tmp_path, "test", split=1, allow_missing=True)
+    assert load("egtea", tmp_path, "test", split=1, allow_missing=True, allow_counts=True).samples

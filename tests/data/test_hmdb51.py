@@ -143,6 +143,7 @@ def test_hmdb51_counts(tmp_path):
     edit(last, "0.avi 1 \n1.avi 1 ", "0.avi 1 \n1.avi 0 ")
     with pytest.raises(InputError, match=f"{LISTS}: split 2 lists 3569 train videos, the official 3570"):
         load("hmdb51", tmp_path, "test", split=2)
+    assert load("hmdb51", tmp_path, "train", split=2, allow_missing=True, allow_counts=True).missing == 3568
     edit(last, "0.avi 1 \n1.avi 0 ", "0.avi 1 \n1.avi 1 ")
     edit(last, "99.avi 2", "99.avi 0")
     with pytest.raises(InputError, match="split 2 lists 1529 test videos, the official 1530"):

@@ -235,5 +235,6 @@ def test_counts(tmp_path):
     assert load("kinetics400", tmp_path, "train", allow_missing=True).missing == 199
     with pytest.raises(InputError, match=r"train_ytid_list.txt lists 200 videos, the official list 80000"):
         load("mini_kinetics", tmp_path, "train", allow_missing=True)
+    assert load("mini_kinetics", tmp_path, "train", allow_missing=True, allow_counts=True).samples
     assert about("mini_kinetics").counts == {1: (80000, 5000)}
     assert about("kinetics400").counts == {}

@@ -226,6 +226,7 @@ def test_official_counts(tmp_path, monkeypatch, name):
         (tmp_path / "labels" / "labels.json").write_text(text)
     with pytest.raises(InputError, match=rf"train.* lists 6 videos, the official list {about(name).counts[1][0]}"):
         load(name, tmp_path, "test")
+    assert load(name, tmp_path, "test", allow_counts=True).samples
     monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 4))
     with pytest.raises(InputError, match=r"validation.* lists 3 videos, the official list 4"):
         load(name, tmp_path, "train")

@@ -153,6 +153,7 @@ def test_ucf101_counts(tmp_path, monkeypatch):
     put(tmp_path / "UCF-101", *(f"{name}/{file}.avi" for name in names for file in "ab"))
     with pytest.raises(InputError, match=r"trainlist01.txt lists 101 videos, the official list 9537"):
         load("ucf101", tmp_path, "test")
+    assert load("ucf101", tmp_path, "test", allow_counts=True).samples
     assert ucf101.ABOUT.counts[1][1] == 3783
     assert [sum(counts) for counts in ucf101.ABOUT.counts.values()] == [13320] * 3
     monkeypatch.setitem(ucf101.ABOUT.counts, 1, (101, 101))

@@ -1,6 +1,7 @@
 """The file that keeps what a verification found: what it holds after a kill, and what it answers."""
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,25 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot write the report"):
         kept(tmp_path / "file" / "report")
+
+
+def test_a_full_disk_is_told_once_and_keeps_what_is_done(tmp_path):
+    path = tmp_path / "report"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill():
+        with open_report(path) as report:
+            report.add(GOOD)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+            report.add(BAD)
+
+    try:
+        with pytest.raises(RunError, match=r"cannot write .*report: File too large; what it holds is kept"):
+            fill()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes().endswith(b'\n{"name": "')  # as much as there was place for
+    assert kept(path) == {GOOD.name: GOOD}
 
 
 def test_when_a_finding_still_holds():

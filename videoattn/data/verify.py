@@ -109,7 +109,7 @@ def _subsets(name: str, root: Path, splits: Sequence[int]) -> tuple[Subset, ...]
             official = about(name).counts.get(split)
             videos, error = None, ""
             try:
-                videos = load(name, root, subset, split=split, allow_missing=True)
+                videos = load(name, root, subset, split=split, allow_missing=True, allow_counts=True)
             except InputError as wrong:
                 errors.append(wrong)
                 error = str(wrong)

@@ -60,9 +60,10 @@ class Report:
         """Put a finding into the file at once. Raises RunError where the disk refuses."""
         values = {field.name: (getattr(finding, field.name), field.default) for field in fields(finding)}
         told = {name: value for name, (value, default) in values.items() if value != default}
+        left = json.dumps(told).encode() + b"\n"
         try:
-            self._file.write(json.dumps(told).encode() + b"\n")
-            self._file.flush()
+            while left:  # not into the file's buffer: what a full disk refuses would be tried again when it is closed
+                left = left[os.write(self._file.fileno(), left) :]
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror}; what it holds is kept") from error
         self.findings[finding.name] = finding

@@ -1,13 +1,14 @@
 """Data sets of videos, and one of images, on disk, by name. Each has a file here, of its own name, which gives
 
-ABOUT                                            what it is and where it comes from, an `About`
-load(root, subset, *, split, allow_missing)      its `VideoList`
+ABOUT                                                          what it is and where it comes from, an `About`
+load(root, subset, *, split, allow_missing, allow_counts)      its `VideoList`
 """
 
 import importlib
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import check_name
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -34,12 +35,21 @@ def about(name: str) -> About:
     return _reader(name).ABOUT
 
 
-def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
+def load(
+    name: str,
+    root: Path | str,
+    subset: str,
+    *,
+    split: int = 1,
+    allow_missing: bool = False,
+    allow_counts: bool = False,
+) -> VideoList:
     """The videos of `subset` ("train" or "test") of data set `name` that lies under `root`.
 
     split: which of the data set's official splits; a data set with a single one takes 1. allow_missing: leave out
-    listed videos that are not there. Raises `InputError` for a name, subset or split that does not exist, and for files
-    that are not as the data set has them.
+    listed videos that are not there. allow_counts: take lists of all classes that do not hold the official number of
+    videos. Raises `InputError` for a name, subset or split that does not exist, and for files that are not as the data
+    set has them.
     """
     reader = _reader(name)
     if subset not in ("train", "test"):
@@ -52,7 +62,8 @@ def load(name: str, root: Path | str, subset: str, *, split: int = 1, allow_miss
     root = Path(root).expanduser()
     if not root.is_dir():
         raise InputError(f"data set {name}: there is no folder {root}")
-    return reader.load(root, subset, split=split, allow_missing=allow_missing)
+    check_name(root.resolve())
+    return reader.load(root, subset, split=split, allow_missing=allow_missing, allow_counts=allow_counts)
 
 
 def _reader(name: str):

@@ -18,9 +18,16 @@ SHOWN = 3  # names that a message gives of many
 def text_of(file: Path) -> str:
     """The text of an annotation file, without a byte order mark. Raises `InputError` where it cannot be read."""
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The positions of this error do not count a byte order mark, and it holds what they are positions in.
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{file}:{line}: this is not UTF-8 ({error.reason}): save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def lines_of(file: Path) -> list[tuple[str, str]]:
@@ -104,6 +111,14 @@ def safe(where: str, name: str, *, depth: int = 1) -> str:
     return name
 
 
+def check_name(path: Path) -> None:
+    """Raises `InputError` for a path on disk that is not UTF-8: neither a report nor a cache could hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the path {os.fsencode(path)!r} is not UTF-8: rename it, so that its name is") from None
+
+
 def check_counts(file: Path | str, count: int, official: int) -> None:
     """Raises `InputError` unless a list of the complete data set is as long as the official one."""
     if count != official:
@@ -135,8 +150,9 @@ def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Contai
     missing = [sample.name for sample in videos.samples if sample.path not in there]
     if missing and not (allow_missing and kept):
         raise InputError(
-            f"{len(missing)} of {len(videos.samples)} listed {videos.subset} videos are missing under {root}: "
+            f"{len(missing):,} of {len(videos.samples):,} listed {videos.subset} videos are missing under {root}: "
             f"{', '.join(missing[:SHOWN])}{', ...' if len(missing) > SHOWN else ''}"
+            f"{'; ALLOW_MISSING=1 goes on without them' if kept else ''}"
         )
     return replace(videos, samples=kept, missing=len(missing), absent=tuple(missing))
 

@@ -23,7 +23,9 @@ ABOUT = About(
 )
 
 
-def load(root: Path, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
+def load(
+    root: Path, subset: str, *, split: int = 1, allow_missing: bool = False, allow_counts: bool = False
+) -> VideoList:
     """The images of `subset` ("train" or "test"), named "train/00000" and so on, all in one file; none can be missing.
 
     Raises `InputError` where the files are not the distributed ones.

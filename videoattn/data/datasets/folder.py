@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
+from videoattn.data.datasets.annotations import check_name
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -21,7 +22,9 @@ ABOUT = About(
 EXPECTED = "expected <root>/train/<class>/<video> and <root>/test/<class>/<video>"
 
 
-def load(root: Path, subset: str, *, split: int = 1, allow_missing: bool = False) -> VideoList:
+def load(
+    root: Path, subset: str, *, split: int = 1, allow_missing: bool = False, allow_counts: bool = False
+) -> VideoList:
     """The videos of `subset` ("train" or "test"; `val` and `validation` pass for a test folder); none can be missing.
 
     Classes are the folders under `train`, sorted by name. Hidden files, files that are no videos by their suffix, and
@@ -56,6 +59,8 @@ def _class_names(split: Path) -> list[str]:
     entries = [entry for entry in split.iterdir() if not entry.name.startswith(".")]
     classes = sorted(entry.name for entry in entries if entry.is_dir())
     stray = sorted(entry.name for entry in entries if _is_video(entry))
+    for name in (*classes, *stray):
+        check_name(split / name)
     if stray:
         raise InputError(f"{split} holds videos outside of class folders ({_some(stray)}): {EXPECTED}")
     if not classes:
@@ -65,6 +70,8 @@ def _class_names(split: Path) -> list[str]:
 
 def _videos(folder: Path) -> list[Path]:
     videos = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and _is_video(entry))
+    for video in videos:
+        check_name(video)
     if not videos:
         raise InputError(f"{folder} holds no videos: expected files ending in {', '.join(sorted(SUFFIXES))}")
     return videos

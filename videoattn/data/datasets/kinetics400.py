@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_disjoint, found, number, present, records_of
+from videoattn.data.datasets.annotations import check_disjoint, check_name, found, number, present, records_of
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -49,7 +49,7 @@ class Clip(NamedTuple):
     stem: str
 
 
-def load(root: Path, subset: str, *, split: int, allow_missing: bool) -> VideoList:
+def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_counts: bool = False) -> VideoList:
     """The videos of `subset` ("train", or "test": the validation set).
 
     Raises `InputError` for lists that are missing or malformed or share a video, and for listed videos that are
@@ -108,6 +108,7 @@ def video_list(
         name = there_as or f"{folders[0]}/{clip.stem}{SUFFIXES[0]}"
         samples.append(Sample(name, root / name, labels[clip.label], recording=video))
         if there_as:
+            check_name(samples[-1].path)
             there.add(samples[-1].path)
     videos = VideoList(data_set, subset, classes, tuple(samples))
     return present(videos, root=root, allow_missing=allow_missing, there=there)
