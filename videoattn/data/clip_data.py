@@ -11,6 +11,7 @@ from videoattn.data.decode import UnreadableVideo, VideoInfo
 from videoattn.data.kept import KEPT_BYTES
 from videoattn.data.listing import Lists, describe, readable
 from videoattn.data.parallel import cores
+from videoattn.data.seen import seen_videos
 from videoattn.data.survey import survey
 from videoattn.data.targets import check_ten_crops
 
@@ -62,6 +63,7 @@ class ClipData:
             self.lists,
             workers=cores(),
             show=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
+            seen=seen_videos(),
         )
         failures = [UnreadableVideo(source, reason) for source, reason in found.unreadable.items()]
         kept = []

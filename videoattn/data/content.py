@@ -113,17 +113,17 @@ class ContentIndex:
         return found
 
     def _remember_listing(self, path: Path, stamp: _Stamp, digest: str) -> None:
-        if stamp.listing is not None and _settled(stamp.listing[1]) and _settled(stamp.newest):
+        if stamp.listing is not None and settled(stamp.listing[1]) and settled(stamp.newest):
             self._folders[path] = stamp.listing, digest
 
     def _remember(self, hashed: list[tuple[_Stamp, str]]) -> None:
-        settled = [(stamp.path, stamp.size, stamp.state, digest) for stamp, digest in hashed if _settled(stamp.newest)]
-        self._known |= {row[0]: row for row in settled}
-        if not settled:
+        rows = [(stamp.path, stamp.size, stamp.state, digest) for stamp, digest in hashed if settled(stamp.newest)]
+        self._known |= {row[0]: row for row in rows}
+        if not rows:
             return
         try:
             with closing(self._open()) as database, database:
-                database.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)", settled)
+                database.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as error:
             raise RunError(f"cannot write {self.database}: {error}") from error
 
@@ -156,7 +156,8 @@ def _with_part(digest: str, source: Source) -> str:
     return digest
 
 
-def _settled(changed: int) -> bool:
+def settled(changed: int) -> bool:
+    """Whether a file that was changed at this time, in ns, would get another time if it were changed now."""
     return abs(time.time_ns() - changed) > _SETTLED
 
 

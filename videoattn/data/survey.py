@@ -6,11 +6,13 @@ from pathlib import Path
 
 from videoattn.data.decode import Decoder, UnreadableVideo, VideoInfo
 from videoattn.data.parallel import each, stopping
+from videoattn.data.seen import Seen
 from videoattn.data.videos import Source, VideoList
 from videoattn.errors import RunError
 from videoattn.progress import track
 
 DIED = "the process that read it died"
+REMEMBERED = 1000  # videos at a time
 PIECE = 32  # frames that are decoded at a time, where they are small
 PIECE_BYTES = 1 << 26
 
@@ -23,16 +25,33 @@ class Survey:
     unreadable: dict[Source, str]
 
 
-def survey(lists: Sequence[VideoList], *, workers: int, time_limit: float = 10.0, show: bool = False) -> Survey:
+def survey(
+    lists: Sequence[VideoList], *, workers: int, time_limit: float = 10.0, show: bool = False, seen: Seen | None = None
+) -> Survey:
     """Decode the first and the last frame of every video, or part of one, that is present.
 
     Args:
         workers: processes that decode. time_limit: seconds for a video, after which it cannot be read.
         show: print the progress.
+        seen: where readable videos are remembered, a piece at a time; those that it knows are not decoded.
     """
     sources = list(dict.fromkeys(sample.source for videos in lists for sample in videos.samples))
-    looks = each(_look, sources, workers=workers, died=DIED, initializer=_start, initargs=(time_limit,))
-    found = dict(track(looks, total=len(sources), what="videos", show=show))
+    known = {source: seen.info(source) for source in sources} if seen else {}
+    found: dict[Source, VideoInfo | str] = {source: info for source, info in known.items() if info is not None}
+    left = [source for source in sources if source not in found]
+    looks = each(_look, left, workers=workers, died=DIED, initializer=_start, initargs=(time_limit,)) if left else ()
+    fresh: dict[Source, VideoInfo] = {}
+    try:
+        for source, info in track(looks, total=len(left), what="videos", show=show):
+            found[source] = info
+            if seen and isinstance(info, VideoInfo):
+                fresh[source] = info
+                if len(fresh) == REMEMBERED:
+                    seen.add(fresh)
+                    fresh = {}
+    finally:
+        if fresh:
+            seen.add(fresh)
     readable = {source: found[source] for source in sources if isinstance(found[source], VideoInfo)}
     return Survey(readable, {source: found[source] for source in sources if source not in readable})
 
