@@ -63,6 +63,7 @@ def test_what_has_changed_is_decoded_again(videos, tmp_path, asked):
     look(videos, tmp_path / "seen.jsonl")
     encode(videos / "train/a/1.mp4", gray(7, 48, 64))  # just now: it may change again within the same tick
     assert [info.frames for info in look(videos, tmp_path / "seen.jsonl").readable.values()] == [7, 12]
+    assert Seen(tmp_path / "seen.jsonl").info(Source(videos / "train/a/1.mp4")) is None
     os.utime(videos / "train/a/1.mp4", (LONG_AGO + 1, LONG_AGO + 1))
     for _ in range(2):
         assert [info.frames for info in look(videos, tmp_path / "seen.jsonl").readable.values()] == [7, 12]
@@ -85,6 +86,7 @@ def test_parts_are_remembered_as_parts_and_torn_lines_are_left_out(videos, tmp_p
 
 def test_folders_are_not_remembered_and_disks_that_refuse_are_told(videos, tmp_path):
     path = tmp_path / "seen.jsonl"
+    os.utime(videos / "train", (LONG_AGO, LONG_AGO))
     Seen(path).add({Source(videos / "train"): VideoInfo(3, 8, 8, 0.0, "images")})
     assert not path.exists()
     with pytest.raises(RunError, match=r"cannot write .*/1\.mp4/seen: "):
