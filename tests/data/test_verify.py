@@ -234,5 +234,5 @@ def test_another_layout_is_a_wrong_argument(tmp_path, capsys):
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"time_limit": 0.0}, {"time_limit": float("nan")}])
 def test_values_out_of_range(ucf, tmp_path, wrong):
-    with pytest.raises(InputError, match="must be positive"):
+    with pytest.raises(InputError, match=f"^{next(iter(wrong))} is .*; it must be positive$"):
         verify("ucf101", ucf, report=tmp_path / "r", splits=(1,), **{"workers": 1} | wrong)

@@ -1,4 +1,4 @@
-"""Lists that do not hold the official number of videos: verify reports them and goes on, a study refuses them."""
+"""What verify refuses at once, and what it reports and goes on: lists without the official number of videos."""
 
 import pytest
 from official_frames import charades
@@ -28,3 +28,16 @@ def test_a_part_of_the_official_lists(homes, capsys):
     assert ["1", "test", "1,863", "3", "3", "0", "3"] in rows
     assert "counts: 2\n  split 1 train: 5 listed, 7,985 official, 5 present\n" in told.out
     assert told.err.endswith("counts (2), unreadable (8)\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--workers", "-1"], "--workers is -1; it must be 1 or more\n"),
+        (["--time-limit", "0"], "--time-limit is 0; it must be a positive number of seconds\n"),
+        (["--time-limit", "inf"], "--time-limit is inf; it must be a positive number of seconds\n"),
+    ],
+)
+def test_an_option_out_of_range_is_named_before_anything_is_listed(tmp_path, capsys, arguments, told):
+    assert cli.main(["data", "verify", "ucf101", str(tmp_path / "nowhere"), *arguments]) == 2
+    assert capsys.readouterr().err == f"videoattn: {told}"
