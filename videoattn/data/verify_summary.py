@@ -57,16 +57,18 @@ class Verification:
                 if s.official not in (None, s.listed)
             ],
             "in training and test": list(self.overlaps),
-            "missing": list(dict.fromkeys(line for s in read for line in _missing(s))),
+            "missing": _missing(read, self.root),
             "unreadable": [f"{self.root / f.name}: {f.reason}" for f in self.findings.values() if f.reason],
         }
         return {kind: lines for kind, lines in found.items() if lines}
 
     def warnings(self) -> dict[str, list[str]]:
         """What a user should know and what official copies may have, as `problems` gives it."""
-        cut = [f for f in self.findings.values() if not f.reason and f.frames < CUT * f.declared]
+        sound = [f for f in self.findings.values() if not f.reason]
+        cut = [f for f in sound if f.frames < CUT * f.declared]
         found = {
             "same bytes in training and test": list(self.copies),
+            "shorter than two frames: no flow": [str(self.root / f.name) for f in sound if f.frames < 2],
             "shorter than its header says": [f"{self.root / f.name}: {f.frames} of {f.declared} frames" for f in cut],
         }
         return {kind: lines for kind, lines in found.items() if lines}
@@ -102,11 +104,21 @@ def _table(found: Verification) -> str:
     return tabulate(rows, HEAD, disable_numparse=True, colalign=("right", "left", *["right"] * (len(HEAD) - 2)))
 
 
-def _missing(subset: Subset) -> Iterable[str]:
-    """A line for each missing sample; one for all where the reader does not name them."""
-    if subset.videos.missing and not subset.videos.absent:
-        return [f"{subset}: {_n(subset.videos.missing)}"]
-    return subset.videos.absent
+def _missing(subsets: Iterable[Subset], root: Path) -> list[str]:
+    """A line for each missing file or folder, with the number of its parts where it is listed by parts; one for all of
+    a subset where the reader does not name them."""
+    lines, absent = [], {}
+    for subset in subsets:
+        if subset.videos.missing and not subset.videos.absent:
+            lines.append(f"{subset}: {_n(subset.videos.missing)}")
+        for sample in subset.videos.absent:
+            absent.setdefault(sample.path, {})[sample.name] = sample
+    for path, samples in absent.items():
+        name, sample = next(iter(samples.items()))
+        whole = sample.source == sample.source.whole
+        parts = f"{_n(len(samples))} part{'s' if len(samples) > 1 else ''} of it listed"
+        lines.append(name if whole else f"{path.relative_to(root)}: {parts}")
+    return lines
 
 
 def _n(number: int) -> str:

@@ -147,14 +147,15 @@ def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Contai
         names = {folder: _names(folder) for folder in {path.parent for path in paths}}  # quicker than to ask for each
         there = {path for path in paths if path.name in names[path.parent]}
     kept = tuple(sample for sample in videos.samples if sample.path in there)
-    missing = [sample.name for sample in videos.samples if sample.path not in there]
+    absent = tuple(sample for sample in videos.samples if sample.path not in there)
+    missing = [sample.name for sample in absent]
     if missing and not (allow_missing and kept):
         raise InputError(
             f"{len(missing):,} of {len(videos.samples):,} listed {videos.subset} videos are missing under {root}: "
             f"{', '.join(missing[:SHOWN])}{', ...' if len(missing) > SHOWN else ''}"
             f"{'; ALLOW_MISSING=1 goes on without them' if kept else ''}"
         )
-    return replace(videos, samples=kept, missing=len(missing), absent=tuple(missing))
+    return replace(videos, samples=kept, missing=len(missing), absent=absent)
 
 
 def _names(folder: Path) -> frozenset[str]:
