@@ -173,8 +173,10 @@ def test_lists_that_cannot_be_read_do_not_hide_the_others(ucf, decoded, monkeypa
     assert run(ucf) == 1
     assert decoded == ["1.avi", "2.avi", "3.avi"]
     told = capsys.readouterr()
-    assert f"split 2 test: {ucf}/ucfTrainTestlist/trainlist02.txt:2: label 'two'" in told.out
-    assert told.err.endswith("annotations (2)\n")
+    assert (
+        f"annotations: 1\n  split 2 train and test: {ucf}/ucfTrainTestlist/trainlist02.txt:2: label 'two'" in told.out
+    )
+    assert told.err.endswith("annotations (1)\n")
     assert run(ucf, "--split", "1") == 0
     assert run(ucf, "--split", "2") == 2
     assert "trainlist02.txt:2: label 'two'" in capsys.readouterr().err

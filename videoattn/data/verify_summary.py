@@ -50,7 +50,7 @@ class Verification:
         """What makes a data set fail, by kind, each as a line; kinds without any are left out."""
         read = [subset for subset in self.subsets if subset.videos]
         found = {
-            "annotations": [f"{subset}: {subset.error}" for subset in self.subsets if not subset.videos],
+            "annotations": _unread(self.subsets),
             "counts": [
                 f"{s}: {_n(s.listed)} listed, {_n(s.official)} official, {_n(len(s.videos.samples))} present"
                 for s in read
@@ -102,6 +102,15 @@ def _table(found: Verification) -> str:
         else:
             rows.append(row + ["-"] * (len(HEAD) - len(row)))
     return tabulate(rows, HEAD, disable_numparse=True, colalign=("right", "left", *["right"] * (len(HEAD) - 2)))
+
+
+def _unread(subsets: Iterable[Subset]) -> list[str]:
+    """A line for each error of the lists, with the subsets of a split that it keeps from being read."""
+    names: dict[tuple[int, str], list[str]] = {}
+    for subset in subsets:
+        if not subset.videos:
+            names.setdefault((subset.split, subset.error), []).append(subset.name)
+    return [f"split {split} {' and '.join(those)}: {error}" for (split, error), those in names.items()]
 
 
 def _missing(subsets: Iterable[Subset], root: Path) -> list[str]:
