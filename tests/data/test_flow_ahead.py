@@ -69,7 +69,11 @@ def test_the_flow_is_there_for_trainings_and_is_not_computed_twice(root, capsys)
     cache._archive(root / "train/a/0.mp4").unlink()  # one of the four
     cache._archive(root / "train/a/1.mp4").unlink()  # one of the others
     assert run(root, *ARGUMENTS) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "computed: 2, there before: 6, unreadable: 0"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "time and space are estimated from 4 of the videos"
+    assert lines[-1] == "computed: 2, there before: 6, unreadable: 0"
+    assert cache.has(root / "train/a/0.mp4")
+    assert not cache.has(root / "train/a/none.mp4")
 
 
 def test_time_and_space_are_estimated_from_videos_all_over_the_list(root, builds, monkeypatch, capsys):
