@@ -174,12 +174,25 @@ def _data_list(options: argparse.Namespace) -> None:
 
 
 def _data_verify(options: argparse.Namespace) -> None:
+    _check_workers(options)
+    if not 0 < options.time_limit < float("inf"):
+        raise InputError(f"--time-limit is {options.time_limit:g}; it must be a positive number of seconds")
     from videoattn.data.verify import main_verify
 
     main_verify(options)
 
 
+def _check_workers(options: argparse.Namespace) -> None:
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers is {options.workers}; it must be 1 or more")
+
+
 def _data_flow(options: argparse.Namespace) -> None:
+    from videoattn.data.optical_flow import ALGORITHMS
+
+    _check_workers(options)
+    if options.algorithm not in (None, *ALGORITHMS):
+        raise unknown("--algorithm", options.algorithm, ALGORITHMS)
     settings = None
     if options.paper is not None:
         paper = check_paper(options.paper)

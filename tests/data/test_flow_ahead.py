@@ -56,7 +56,7 @@ def test_the_flow_is_there_for_trainings_and_is_not_computed_twice(root, capsys)
     assert lines[1].startswith("flow: dis, shorter side 32, bound 20, png, into ")
     assert lines[2] == "time and space are estimated from 4 of the videos"
     assert lines[3].startswith("the other 4 take about 00:")
-    assert lines[-1] == "computed: 4, there before: 4, unreadable: 0"
+    assert lines[-1] == "computed: 8, there before: 0, unreadable: 0"
     cache = flow_cache(DIS)
     sizes = {video: cache.size(video) for video in root.rglob("*.mp4")}
     assert sizes == {video: cache._archive(video).stat().st_size for video in sizes}
@@ -64,7 +64,16 @@ def test_the_flow_is_there_for_trainings_and_is_not_computed_twice(root, capsys)
     assert run(root, *ARGUMENTS) == 0
     out = capsys.readouterr().out
     assert "take about" not in out
+    assert "estimated" not in out
     assert out.splitlines()[-1] == "computed: 0, there before: 8, unreadable: 0"
+    cache._archive(root / "train/a/0.mp4").unlink()  # one of the four
+    cache._archive(root / "train/a/1.mp4").unlink()  # one of the others
+    assert run(root, *ARGUMENTS) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "time and space are estimated from 4 of the videos"
+    assert lines[-1] == "computed: 2, there before: 6, unreadable: 0"
+    assert cache.has(root / "train/a/0.mp4")
+    assert not cache.has(root / "train/a/none.mp4")
 
 
 def test_time_and_space_are_estimated_from_videos_all_over_the_list(root, builds, monkeypatch, capsys):
@@ -140,20 +149,25 @@ def test_the_flow_that_options_name(root, builds, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--algorithm", "farneback"], "algorithm 'farneback' is unknown; choose from tvl1, dis"),
-        (["--short-side", "31"], "short_side is 31"),
-        (["--workers", "0"], "workers is 0"),
+        (["--algorithm", "farneback"], "unknown --algorithm 'farneback'; good ones: tvl1, dis\n"),
+        (["--short-side", "31"], "--short-side is 31; it must be an even number of pixels from 16 to 2048\n"),
+        (["--short-side", "32000"], "--short-side is 32000; it must be an even number of pixels from 16 to 2048\n"),
+        (["--bound", "-1"], "--bound is -1.0; it must"),
+        (["--encoding", "gif"], "--encoding 'gif' is unknown; choose from png, jpeg"),
+        (["--workers", "0"], "videoattn: --workers is 0; it must be 1 or more\n"),
         (["--split", "2"], "split 2"),
         (["--paper", "cam"], "unknown paper 'cam' (did you mean cma?)"),
         (["--paper", "rcca"], "the studies of rcca look at RGB alone on folder"),
         (["--paper", "cma", "--warped"], "--warped is given, but --paper decides it"),
         (["--paper", "cma", "--short-side", "64"], "--short-side is given, but --paper decides it"),
-        (["--paper", "cma", "--algorithm", "none"], "algorithm 'none' is unknown"),
+        (["--paper", "cma", "--algorithm", "none"], "unknown --algorithm 'none'; good ones: tvl1, dis\n"),
     ],
 )
 def test_wrong_options(root, capsys, arguments, told):
     assert run(root, *arguments) == 2
-    assert told in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "videos" not in said.out  # nothing was listed
 
 
 def test_images_have_no_flow(root, capsys):

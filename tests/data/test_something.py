@@ -194,7 +194,7 @@ def test_v2_refuses_lists(v2, file, old, new, says):
             "something_v2",
             "labels/validation.json",
             None,
-            r"holds no .*v2-validation.json or validation.json or labels/",
+            r"holds no .*v2-validation.json or validation.json or \.\.\.: expected .*labels/",
         ),
     ],
 )

@@ -88,7 +88,7 @@ def test_ucf101_missing_videos(ucf):
             "trainlist01.txt",
             "Punch/v_Punch_g08",
             "v_Punch_g08",
-            r"trainlist01.txt:5: 'v_Punch_g08_c01.avi': .* path",
+            r"trainlist01.txt:5: 'v_Punch_g08_c01.avi': expected <Class>/<file>.avi$",
         ),
         (
             "trainlist01.txt",
@@ -109,6 +109,14 @@ def test_ucf101_missing_videos(ucf):
         ("testlist01.txt", "Punch/v_Punch_g01", "Punch/../v", r"testlist01.txt:3: 'Punch/../v_c01.avi'"),
         ("testlist01.txt", "Punch/v_Punch_g01", "Punch\\v", r"testlist01.txt:3: 'Punch\\\\v_c01.avi'"),
         ("classInd.txt", "3 Punch", "5 Punch", r"classInd.txt:3: '5 Punch': expected '3 <Class>'"),
+        ("classInd.txt", "3 Punch", "3" * 5000, r"classInd.txt:3: '3{76}\.\.\.: expected '3 <Class>'$"),
+        ("trainlist01.txt", "Punch/v_Punch_g08", "é" * 5000, r"list01.txt:5: 'é{76}\.\.\.: expected <Class>/<file>"),
+        (
+            "trainlist01.txt",
+            "g08_c01.avi 3",
+            "g08_c01.avi " + "4" * 5000,
+            r"list01.txt:5: label '4{76}\.\.\.: expected a wh",
+        ),
         ("classInd.txt", "3 Punch", "Punch", r"classInd.txt:3: 'Punch'"),
         ("classInd.txt", "3 Punch", "3 Archery", r"classInd.txt:3: class 'Archery' stands there twice"),
         ("classInd.txt", "4 YoYo", "", r"trainlist01.txt:7: 'YoYo/.*among the 3 classes of"),

@@ -173,8 +173,10 @@ def test_lists_that_cannot_be_read_do_not_hide_the_others(ucf, decoded, monkeypa
     assert run(ucf) == 1
     assert decoded == ["1.avi", "2.avi", "3.avi"]
     told = capsys.readouterr()
-    assert f"split 2 test: {ucf}/ucfTrainTestlist/trainlist02.txt:2: label 'two'" in told.out
-    assert told.err.endswith("annotations (2)\n")
+    assert (
+        f"annotations: 1\n  split 2 train and test: {ucf}/ucfTrainTestlist/trainlist02.txt:2: label 'two'" in told.out
+    )
+    assert told.err.endswith("annotations (1)\n")
     assert run(ucf, "--split", "1") == 0
     assert run(ucf, "--split", "2") == 2
     assert "trainlist02.txt:2: label 'two'" in capsys.readouterr().err
@@ -234,5 +236,5 @@ def test_another_layout_is_a_wrong_argument(tmp_path, capsys):
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"time_limit": 0.0}, {"time_limit": float("nan")}])
 def test_values_out_of_range(ucf, tmp_path, wrong):
-    with pytest.raises(InputError, match="must be positive"):
+    with pytest.raises(InputError, match=f"^{next(iter(wrong))} is .*; it must be positive$"):
         verify("ucf101", ucf, report=tmp_path / "r", splits=(1,), **{"workers": 1} | wrong)

@@ -24,6 +24,7 @@ from videoattn.progress import track
 
 __all__ = ["FlowCache", "FlowReport", "FlowSettings", "dequantise", "flow_fields", "quantise"]
 
+LARGEST = 2048  # pixels of the shorter side: beyond lies a slip of the hand
 _VERSION = 1  # of what an archive means; part of its folder's name
 _DIED = "the process that computed its flow died (killed, out of memory, or a crash in OpenCV)"
 
@@ -32,8 +33,8 @@ _DIED = "the process that computed its flow died (killed, out of memory, or a cr
 class FlowSettings:
     """What flow is computed and how it is kept. A wrong value raises InputError.
 
-    algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, at
-    least 16. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
+    algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, 16 to
+    2048. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
     about half as large). compensated: without the motion of the camera (warped flow). aspect: width by height to which
     all frames are stretched, at least 1; None keeps that of each video.
     """
@@ -48,9 +49,9 @@ class FlowSettings:
     def __post_init__(self) -> None:
         _known("algorithm", self.algorithm, ALGORITHMS)
         _known("encoding", self.encoding, ENCODINGS)
-        if self.short_side < SMALLEST or self.short_side % 2:
+        if not SMALLEST <= self.short_side <= LARGEST or self.short_side % 2:
             raise InputError(
-                f"short_side is {self.short_side}; it must be an even number of at least {SMALLEST} pixels"
+                f"short_side is {self.short_side}; it must be an even number of pixels from {SMALLEST} to {LARGEST}"
             )
         if self.aspect is not None and not 1 <= self.aspect <= 4:
             raise InputError(f"aspect is {self.aspect}; it must be a number from 1 (square) to 4, or None")
@@ -100,8 +101,9 @@ class FlowCache:
         one; after an interrupt or a kill the next goes on with the videos that have no complete file. Raises InputError
         for a value out of range, RunError where the disk refuses or no worker starts.
         """
-        if workers < 1 or decode_limit <= 0:
-            raise InputError(f"workers is {workers} and decode_limit {decode_limit}; they must be positive")
+        for name, value in (("workers", workers), ("decode_limit", decode_limit)):
+            if not value > 0:
+                raise InputError(f"{name} is {value}; it must be positive")
         with self._locked(progress):
             try:
                 return self._build(
@@ -112,6 +114,13 @@ class FlowCache:
                 )
             finally:
                 self._remove_leftovers()
+
+    def has(self, video: Path | Source) -> bool:
+        """Whether the flow of a video is there; False for one that cannot be read."""
+        try:
+            return is_complete(self._file(self._contents.digest(source_of(video))))
+        except OSError:
+            return False
 
     def count(self, video: Path | Source) -> int:
         """The number of fields of a video. Raises RunError where it has none, or its file is damaged."""

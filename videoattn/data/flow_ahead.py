@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
 from tqdm import tqdm
@@ -50,7 +51,10 @@ def asked(options: argparse.Namespace) -> tuple[FlowSettings, ...]:
     """The flow that the options say; what they leave out is printed."""
     given = {name: getattr(options, name) for name in ("algorithm", "short_side", "bound", "encoding")}
     given = {name: value for name, value in given.items() if value is not None}
-    settings = FlowSettings(**LEFT_OUT | given)
+    try:
+        settings = FlowSettings(**LEFT_OUT | given)
+    except InputError as error:  # it begins with the name of the setting
+        raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
     taken = [f"{name.replace('_', ' ')} {value}" for name, value in LEFT_OUT.items() if name not in given]
     if taken:
         print(f"{' and '.join(taken)}, since no other is named; --paper takes what a paper's study reads")
@@ -65,8 +69,9 @@ def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> FlowReport
     cache = flow_cache(settings)
     videos = _taken(lists)
     print(f"flow: {_said(settings)}, into {cache.folder}", flush=True)
-    _estimate(cache, videos, workers)
+    ahead = _estimate(cache, videos, workers)
     report = cache.build(videos, workers=workers)
+    report = replace(report, computed=report.computed + ahead, cached=report.cached - ahead)
     print(f"computed: {report.computed:,}, there before: {report.cached:,}, unreadable: {len(report.unreadable):,}")
     for failure in report.unreadable[:SHOWN]:
         print(f"  {failure}")
@@ -77,19 +82,22 @@ def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> FlowReport
     return report
 
 
-def _estimate(cache: FlowCache, videos: Sequence[Source], workers: int) -> None:
-    """Compute a few videos from all over the list and print what the others take, as long as there are others."""
+def _estimate(cache: FlowCache, videos: Sequence[Source], workers: int) -> int:
+    """Compute a few videos from all over the list and print what the others take, as long as there are others, and
+    unless the flow of all of the few is there. Returns how many were computed."""
     few = max(FEW, 2 * workers)
     if len(videos) <= few:
-        return
+        return 0
     sample = videos[:: len(videos) // few][:few]
+    if all(cache.has(video) for video in sample):
+        return 0
     print(f"time and space are estimated from {len(sample)} of the videos", flush=True)
     begun = monotonic()
     report = cache.build(sample, workers=workers, progress=False)
     seconds = monotonic() - begun
     failed = {failure.source for failure in report.unreadable}
     if not report.computed:
-        return
+        return 0
     others = len(videos) - len(sample)
     sizes = [cache.size(video) for video in sample if video not in failed]
     space = sum(sizes) / len(sizes) * others * report.computed / len(sample)
@@ -98,6 +106,7 @@ def _estimate(cache: FlowCache, videos: Sequence[Source], workers: int) -> None:
     print(f"the other {others:,} take about {time} and {_size(space)}; {_size(free)} are free", flush=True)
     if space > free:
         print("that may not suffice: what is done will be kept, and VIDEOATTN_CACHE names another place", flush=True)
+    return report.computed
 
 
 def _taken(lists: Lists) -> list[Source]:

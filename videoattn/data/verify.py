@@ -82,8 +82,9 @@ def verify(
         InputError: an argument is wrong, or none of the lists can be read.
         RunError: the report cannot be written.
     """
-    if workers < 1 or not time_limit > 0:
-        raise InputError(f"workers is {workers} and the time limit {time_limit}; they must be positive")
+    for argument, value in (("workers", workers), ("time_limit", time_limit)):
+        if not value > 0:
+            raise InputError(f"{argument} is {value}; it must be positive")
     subsets = _subsets(name, root, splits)
     samples = {sample.name: sample for subset in subsets if subset.videos for sample in subset.videos.samples}
     states = {path: state(path) for path in {sample.path for sample in samples.values()}}

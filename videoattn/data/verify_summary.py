@@ -50,23 +50,25 @@ class Verification:
         """What makes a data set fail, by kind, each as a line; kinds without any are left out."""
         read = [subset for subset in self.subsets if subset.videos]
         found = {
-            "annotations": [f"{subset}: {subset.error}" for subset in self.subsets if not subset.videos],
+            "annotations": _unread(self.subsets),
             "counts": [
                 f"{s}: {_n(s.listed)} listed, {_n(s.official)} official, {_n(len(s.videos.samples))} present"
                 for s in read
                 if s.official not in (None, s.listed)
             ],
             "in training and test": list(self.overlaps),
-            "missing": list(dict.fromkeys(line for s in read for line in _missing(s))),
+            "missing": _missing(read, self.root),
             "unreadable": [f"{self.root / f.name}: {f.reason}" for f in self.findings.values() if f.reason],
         }
         return {kind: lines for kind, lines in found.items() if lines}
 
     def warnings(self) -> dict[str, list[str]]:
         """What a user should know and what official copies may have, as `problems` gives it."""
-        cut = [f for f in self.findings.values() if not f.reason and f.frames < CUT * f.declared]
+        sound = [f for f in self.findings.values() if not f.reason]
+        cut = [f for f in sound if f.frames < CUT * f.declared]
         found = {
             "same bytes in training and test": list(self.copies),
+            "shorter than two frames: no flow": [str(self.root / f.name) for f in sound if f.frames < 2],
             "shorter than its header says": [f"{self.root / f.name}: {f.frames} of {f.declared} frames" for f in cut],
         }
         return {kind: lines for kind, lines in found.items() if lines}
@@ -102,11 +104,30 @@ def _table(found: Verification) -> str:
     return tabulate(rows, HEAD, disable_numparse=True, colalign=("right", "left", *["right"] * (len(HEAD) - 2)))
 
 
-def _missing(subset: Subset) -> Iterable[str]:
-    """A line for each missing sample; one for all where the reader does not name them."""
-    if subset.videos.missing and not subset.videos.absent:
-        return [f"{subset}: {_n(subset.videos.missing)}"]
-    return subset.videos.absent
+def _unread(subsets: Iterable[Subset]) -> list[str]:
+    """A line for each error of the lists, with the subsets of a split that it keeps from being read."""
+    names: dict[tuple[int, str], list[str]] = {}
+    for subset in subsets:
+        if not subset.videos:
+            names.setdefault((subset.split, subset.error), []).append(subset.name)
+    return [f"split {split} {' and '.join(those)}: {error}" for (split, error), those in names.items()]
+
+
+def _missing(subsets: Iterable[Subset], root: Path) -> list[str]:
+    """A line for each missing file or folder, with the number of its parts where it is listed by parts; one for all of
+    a subset where the reader does not name them."""
+    lines, absent = [], {}
+    for subset in subsets:
+        if subset.videos.missing and not subset.videos.absent:
+            lines.append(f"{subset}: {_n(subset.videos.missing)}")
+        for sample in subset.videos.absent:
+            absent.setdefault(sample.path, {})[sample.name] = sample
+    for path, samples in absent.items():
+        name, sample = next(iter(samples.items()))
+        whole = sample.source == sample.source.whole
+        parts = f"{_n(len(samples))} part{'s' if len(samples) > 1 else ''} of it listed"
+        lines.append(name if whole else f"{path.relative_to(root)}: {parts}")
+    return lines
 
 
 def _n(number: int) -> str:

@@ -79,7 +79,7 @@ class VideoList:
     """The videos of one subset ("train" or "test") of a data set that are present.
 
     `missing` counts those that the data set lists and that were left out because they are not there; `absent` holds
-    their names. `heads`: where each video has several labels of different kinds, such as verb and noun, the names of
+    them. `heads`: where each video has several labels of different kinds, such as verb and noun, the names of
     the kinds and their classes; `classes` are then those of the first. `multilabel`: a video may have several of the
     classes, or none.
     """
@@ -91,7 +91,7 @@ class VideoList:
     missing: int = 0
     heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
     multilabel: bool = False
-    absent: tuple[str, ...] = ()
+    absent: tuple[Sample, ...] = ()
 
     def first_label(self, index: int) -> int:
         """A class of a video: its label, that of its first head, or the first of several; 0 where it has none."""

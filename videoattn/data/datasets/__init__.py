@@ -4,6 +4,7 @@ ABOUT                                                          what it is and wh
 load(root, subset, *, split, allow_missing, allow_counts)      its `VideoList`
 """
 
+import difflib
 import importlib
 from pathlib import Path
 
@@ -68,5 +69,7 @@ def load(
 
 def _reader(name: str):
     if name not in NAMES:
-        raise InputError(f"data set {name!r}: expected one of {', '.join(NAMES)}")
+        near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"unknown data set {name!r}{meant}: expected one of {', '.join(NAMES)}")
     return importlib.import_module(f"videoattn.data.datasets.{name}")

@@ -13,6 +13,9 @@ from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
 
 SHOWN = 3  # names that a message gives of many
+PLACES = 2  # where something may lie, which a message names before it tells the layout
+LONGEST = 80  # signs of a value in a message
+DIGITS = 1000  # of a number in a file; Python refuses some thousands
 
 
 def text_of(file: Path) -> str:
@@ -28,6 +31,12 @@ def text_of(file: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{file}:{line}: this is not UTF-8 ({error.reason}): save it as UTF-8") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def brief(value: object) -> str:
+    """A value of a file as Python writes it, for a message; of a long one the beginning alone."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def lines_of(file: Path) -> list[tuple[str, str]]:
@@ -57,7 +66,7 @@ def records_of(file: Path, *, columns: Sequence[str]) -> Iterator[tuple[str, dic
     where, head = next(rows, (f"{file}:1", []))
     lacking = [name for name in columns if name not in head]
     if lacking:
-        raise InputError(f"{where}: the header {','.join(head)!r} lacks {', '.join(lacking)}")
+        raise InputError(f"{where}: the header {brief(','.join(head))} lacks {', '.join(lacking)}")
     for where, row in rows:
         if len(row) != len(head):
             raise InputError(f"{where}: {len(row)} fields; expected {len(head)}, as in the header")
@@ -91,23 +100,24 @@ def found(root: Path, *places: str, layout: Sequence[str]) -> Path:
     for place in places:
         if (root / place).exists():
             return root / place
-    raise InputError(f"{root} holds no {' or '.join(places)}: expected {'; '.join(layout)}")
+    more = " or ..." if len(places) > PLACES else ""
+    raise InputError(f"{root} holds no {' or '.join(places[:PLACES])}{more}: expected {'; '.join(layout)}")
 
 
 def number(where: str, text: str, low: int, high: int, *, what: str = "label") -> int:
     """A whole number from `low` to `high`, both included. Raises `InputError` for another text."""
     text = text.strip()
-    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-        raise InputError(f"{where}: {what} {text!r}: expected a whole number from {low} to {high}")
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS and low <= int(text) <= high):
+        raise InputError(f"{where}: {what} {brief(text)}: expected a whole number from {low} to {high}")
     return int(text)
 
 
-def safe(where: str, name: str, *, depth: int = 1) -> str:
-    """A relative path of `depth` parts, which leads out of no folder. Raises `InputError` for any other name."""
+def safe(where: str, name: str, *, depth: int = 1, form: str = "the name of a file") -> str:
+    """A relative path of `depth` parts, which leads out of no folder. Raises `InputError` for any other name; `form`
+    says what would be right."""
     parts = name.split("/")
     if len(parts) != depth or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
-        expected = "the name of a file" if depth == 1 else f"a path of {depth} parts, as in {'/'.join('ab'[:depth])}"
-        raise InputError(f"{where}: {name!r}: expected {expected}")
+        raise InputError(f"{where}: {brief(name)}: expected {form}")
     return name
 
 
@@ -147,14 +157,15 @@ def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Contai
         names = {folder: _names(folder) for folder in {path.parent for path in paths}}  # quicker than to ask for each
         there = {path for path in paths if path.name in names[path.parent]}
     kept = tuple(sample for sample in videos.samples if sample.path in there)
-    missing = [sample.name for sample in videos.samples if sample.path not in there]
+    absent = tuple(sample for sample in videos.samples if sample.path not in there)
+    missing = [sample.name for sample in absent]
     if missing and not (allow_missing and kept):
         raise InputError(
             f"{len(missing):,} of {len(videos.samples):,} listed {videos.subset} videos are missing under {root}: "
             f"{', '.join(missing[:SHOWN])}{', ...' if len(missing) > SHOWN else ''}"
             f"{'; ALLOW_MISSING=1 goes on without them' if kept else ''}"
         )
-    return replace(videos, samples=kept, missing=len(missing), absent=tuple(missing))
+    return replace(videos, samples=kept, missing=len(missing), absent=absent)
 
 
 def _names(folder: Path) -> frozenset[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
+    brief,
     check_counts,
     check_disjoint,
     found,
@@ -70,7 +71,7 @@ def _classes(file: Path) -> tuple[str, ...]:
     for where, line in lines_of(file):
         code, _, name = line.strip().partition(" ")
         if code != f"c{len(names):03d}" or not name.strip():
-            raise InputError(f"{where}: {line!r}: expected 'c{len(names):03d} <class>'")
+            raise InputError(f"{where}: {brief(line)}: expected 'c{len(names):03d} <class>'")
         names.append(name.strip())
     if len(names) < 2:
         raise InputError(f"{file} names {len(names)} classes: expected two at least")
@@ -83,7 +84,7 @@ def _videos(file: Path, classes: int) -> dict[str, tuple[int, ...]]:
     for where, row in records_of(file, columns=("id", "actions")):
         name = safe(where, row["id"])
         if name in videos:
-            raise InputError(f"{where}: video {name!r} is listed twice")
+            raise InputError(f"{where}: video {brief(name)} is listed twice")
         actions = [action for action in row["actions"].split(";") if action.strip()]
         videos[name] = tuple(sorted({_label(where, action, classes) for action in actions}))
     if not videos:
@@ -95,5 +96,7 @@ def _label(where: str, action: str, classes: int) -> int:
     """The class of `c092 11.90 21.20`: its code, and the seconds when it begins and ends."""
     parts = re.fullmatch(r"\s*c(\d{3})(?:\s+-?\d+(?:\.\d+)?){2}\s*", action, re.ASCII)
     if not parts or int(parts[1]) >= classes:
-        raise InputError(f"{where}: action {action!r}: expected 'c000 <begin> <end>', from c000 to c{classes - 1:03d}")
+        raise InputError(
+            f"{where}: action {brief(action)}: expected 'c000 <begin> <end>', from c000 to c{classes - 1:03d}"
+        )
     return int(parts[1])

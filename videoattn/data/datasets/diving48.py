@@ -13,6 +13,7 @@ from pathlib import Path
 
 from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
+    brief,
     check_counts,
     check_disjoint,
     found,
@@ -78,9 +79,9 @@ def _classes(file: Path) -> tuple[str, ...]:
     vocabulary = json_of(file)
     for index, words in enumerate(vocabulary if isinstance(vocabulary, list) else [vocabulary], 1):
         if not isinstance(words, list) or len(words) != 4 or not all(isinstance(word, str) for word in words):
-            raise InputError(f"{file}: item {index}: {words!r}: expected a list of four strings")
+            raise InputError(f"{file}: item {index}: {brief(words)}: expected a list of four strings")
         if " ".join(words) in names:
-            raise InputError(f"{file}: item {index}: class {' '.join(words)!r} stands there twice")
+            raise InputError(f"{file}: item {index}: class {brief(' '.join(words))} stands there twice")
         names.append(" ".join(words))
     if len(names) < 2:
         raise InputError(f"{file} names {len(names)} classes: expected two at least")
@@ -93,7 +94,7 @@ def _videos(file: Path, classes: int) -> dict[str, int]:
     for where, item in items_of(file, keys=("vid_name", "label")):
         name = safe(where, str(item["vid_name"]))
         if name in videos:
-            raise InputError(f"{where}: video {name!r} is listed twice")
+            raise InputError(f"{where}: video {brief(name)} is listed twice")
         videos[name] = number(where, str(item["label"]), 0, classes - 1)
     if not videos:
         raise InputError(f"{file} lists no videos")

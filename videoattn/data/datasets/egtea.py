@@ -10,7 +10,16 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, check_disjoint, found, lines_of, number, present, safe
+from videoattn.data.datasets.annotations import (
+    brief,
+    check_counts,
+    check_disjoint,
+    found,
+    lines_of,
+    number,
+    present,
+    safe,
+)
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -66,7 +75,7 @@ def _names(file: Path) -> tuple[str, ...]:
     for where, line in lines:
         words = line.rsplit(maxsplit=1)
         if len(words) != 2:
-            raise InputError(f"{where}: {line!r}: expected '<name> <number>'")
+            raise InputError(f"{where}: {brief(line)}: expected '<name> <number>'")
         key = number(where, words[1], 1, len(lines), what="number")
         if key in names:
             raise InputError(f"{where}: number {key} stands there twice")
@@ -80,11 +89,13 @@ def _clips(file: Path, highest: dict[str, int]) -> dict[str, int]:
     for where, line in lines_of(file):
         clip, *numbers = line.split()
         if not 3 <= len(numbers) <= 5:
-            raise InputError(f"{where}: {line!r}: expected '<clip> <action> <verb> <noun>' and up to two more nouns")
+            raise InputError(
+                f"{where}: {brief(line)}: expected '<clip> <action> <verb> <noun>' and up to two more nouns"
+            )
         if not _session(safe(where, clip)):
-            raise InputError(f"{where}: clip {clip!r}: expected '<session>-<start>-<end>-F<start>-F<end>'")
+            raise InputError(f"{where}: clip {brief(clip)}: expected '<session>-<start>-<end>-F<start>-F<end>'")
         if clip in clips:
-            raise InputError(f"{where}: {clip!r} is listed twice")
+            raise InputError(f"{where}: {brief(clip)} is listed twice")
         for kind, text in zip(("action", "verb", "noun", "noun", "noun"), numbers, strict=False):
             if kind in highest:
                 number(where, text, 1, highest[kind], what=kind)

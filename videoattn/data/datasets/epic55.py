@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, found, number, present, records_of, safe
+from videoattn.data.datasets.annotations import brief, check_counts, found, number, present, records_of, safe
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -100,9 +100,9 @@ def _video(where: str, row: dict[str, str]) -> tuple[str, str, bool]:
     """Cook, video, and whether it is for training."""
     cook, video = row["participant_id"], safe(where, row["video_id"])
     if not re.fullmatch(r"P\d\d", cook, re.ASCII) or not 1 <= int(cook[1:]) <= LAST:
-        raise InputError(f"{where}: participant_id {cook!r}: expected P01 to P{LAST}")
+        raise InputError(f"{where}: participant_id {brief(cook)}: expected P01 to P{LAST}")
     if not video.startswith(f"{cook}_"):
-        raise InputError(f"{where}: video_id {video!r}: expected a video of {cook}, as in {cook}_01")
+        raise InputError(f"{where}: video_id {brief(video)}: expected a video of {cook}, as in {cook}_01")
     return cook, video, int(cook[1:]) <= LAST_TRAINING
 
 
@@ -128,4 +128,4 @@ def _literal(where: str, column: str, text: str, kind: type) -> None:
         value = None
     if not isinstance(value, list) or not all(type(item) is kind for item in value):
         example = "['door']" if kind is str else "[8]"
-        raise InputError(f"{where}: {column} {text!r}: expected a list of {kind.__name__}, as in {example}")
+        raise InputError(f"{where}: {column} {brief(text)}: expected a list of {kind.__name__}, as in {example}")

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_name, lines_of, number, present, safe
+from videoattn.data.datasets.annotations import brief, check_name, lines_of, number, present, safe
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -75,10 +75,10 @@ def _marks(file: Path) -> dict[str, int]:
     for where, line in lines_of(file):
         words = line.rsplit(maxsplit=1)
         if len(words) != 2:
-            raise InputError(f"{where}: {line!r}: expected '<name>.avi' and 0, 1 or 2")
+            raise InputError(f"{where}: {brief(line)}: expected '<name>.avi' and 0, 1 or 2")
         name = safe(where, words[0].strip())
         if name in marks:
-            raise InputError(f"{where}: {name!r} is listed twice")
+            raise InputError(f"{where}: {brief(name)} is listed twice")
         marks[name] = number(where, words[1], 0, 2, what="mark")
     if not marks:
         raise InputError(f"{file} lists no videos")

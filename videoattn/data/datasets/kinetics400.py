@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_disjoint, check_name, found, number, present, records_of
+from videoattn.data.datasets.annotations import brief, check_disjoint, check_name, found, number, present, records_of
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -72,9 +72,11 @@ def clips_of(file: Path) -> dict[str, Clip]:
     for where, row in records_of(file, columns=("label", "youtube_id", "time_start", "time_end")):
         video, label = row["youtube_id"], row["label"]
         if not re.fullmatch(r"[\w-]+", video, re.ASCII) or not label:
-            raise InputError(f"{where}: label {label!r}, youtube_id {video!r}: expected the name of a class and an id")
+            raise InputError(
+                f"{where}: label {brief(label)}, youtube_id {brief(video)}: expected the name of a class and an id"
+            )
         if video in clips:
-            raise InputError(f"{where}: {video!r} is listed twice")
+            raise InputError(f"{where}: {brief(video)} is listed twice")
         start, end = (number(where, row[name], 0, 999999, what=name) for name in ("time_start", "time_end"))
         clips[video] = Clip(where, label, f"{video}_{start:06d}_{end:06d}")
     if not clips:
@@ -94,9 +96,11 @@ def video_list(
     labels = {name: label for label, name in enumerate(classes)}
     for where, label, _ in lists["test"].values():
         if label not in labels:
-            raise InputError(f"{where}: label {label!r} is not among the {len(classes)} classes of the training list")
+            raise InputError(
+                f"{where}: label {brief(label)} is not among the {len(classes)} classes of the training list"
+            )
     if len(classes) < 2:
-        raise InputError(f"data set {data_set}: one class, {classes[0]!r}: expected two at least")
+        raise InputError(f"data set {data_set}: one class, {brief(classes[0])}: expected two at least")
     folders = [folder for folder in FOLDERS[subset] if (root / folder).is_dir()]
     if not folders:
         raise InputError(f"{root} holds no {subset} videos: expected a folder {' or '.join(FOLDERS[subset])}")

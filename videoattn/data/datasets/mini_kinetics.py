@@ -8,7 +8,7 @@ from pathlib import Path
 
 from videoattn.data.datasets import kinetics400
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, found, lines_of
+from videoattn.data.datasets.annotations import brief, check_counts, found, lines_of
 from videoattn.data.datasets.kinetics400 import Clip
 from videoattn.data.videos import VideoList
 from videoattn.errors import InputError
@@ -47,9 +47,9 @@ def _joined(file: Path, kinetics: Path) -> dict[str, Clip]:
     for where, line in lines_of(file):
         video = line.strip()
         if video not in rows:
-            raise InputError(f"{where}: {video!r} has no row in {kinetics}")
+            raise InputError(f"{where}: {brief(video)} has no row in {kinetics}")
         if video in clips:
-            raise InputError(f"{where}: {video!r} is listed twice")
+            raise InputError(f"{where}: {brief(video)} is listed twice")
         clips[video] = rows[video]
     if not clips:
         raise InputError(f"{file} lists no videos")

@@ -8,7 +8,7 @@ The labels of the test videos were never public: subset "test" is the validation
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, check_disjoint, found, lines_of, present, safe
+from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, found, lines_of, present, safe
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -48,7 +48,7 @@ def _classes(file: Path) -> tuple[str, ...]:
     names: set[str] = set()
     for where, line in lines_of(file):  # the whole line: labels hold commas, and are not quoted
         if line.strip() in names:
-            raise InputError(f"{where}: label {line.strip()!r} stands there twice")
+            raise InputError(f"{where}: label {brief(line.strip())} stands there twice")
         names.add(line.strip())
     if len(names) < 2:
         raise InputError(f"{file} names {len(names)} labels: expected two at least")
@@ -62,13 +62,13 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
     for where, line in lines_of(file):
         name, separator, text = line.partition(";")
         if not separator:
-            raise InputError(f"{where}: {line!r}: expected '<id>;<label>'")
+            raise InputError(f"{where}: {brief(line)}: expected '<id>;<label>'")
         if text.strip() not in labels:
             raise InputError(
-                f"{where}: label {text.strip()!r}: expected one of the {len(classes)} of {FILE.format('labels')}"
+                f"{where}: label {brief(text.strip())}: expected one of the {len(classes)} of {FILE.format('labels')}"
             )
         if safe(where, name) in videos:
-            raise InputError(f"{where}: video {name!r} is listed twice")
+            raise InputError(f"{where}: video {brief(name)} is listed twice")
         videos[name] = labels[text.strip()]
     if not videos:
         raise InputError(f"{file} lists no videos")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
+    brief,
     check_counts,
     check_disjoint,
     found,
@@ -69,9 +70,9 @@ def _classes(file: Path) -> tuple[str, ...]:
         raise InputError(f'{file}: expected an object of two labels at least, as in {{"<label>": "<number>", ...}}')
     names: dict[int, str] = {}
     for name, text in numbers.items():
-        label = number(f"{file}: {name!r}", str(text), 0, len(numbers) - 1, what="number")
+        label = number(f"{file}: {brief(name)}", str(text), 0, len(numbers) - 1, what="number")
         if label in names:
-            raise InputError(f"{file}: {name!r} and {names[label]!r} both have number {label}")
+            raise InputError(f"{file}: {brief(name)} and {brief(names[label])} both have number {label}")
         names[label] = name
     return tuple(names[label] for label in sorted(names))
 
@@ -83,10 +84,12 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
     for where, item in items_of(file, keys=("id", "template")):
         text = str(item["template"]).replace("[", "").replace("]", "")  # the brackets mark what placeholders fill
         if text not in labels:
-            raise InputError(f"{where}: template {item['template']!r}: without brackets none of {len(classes)} labels")
+            raise InputError(
+                f"{where}: template {brief(item['template'])}: without brackets none of {len(classes)} labels"
+            )
         name = safe(where, f"{item['id']}.webm")
         if name in videos:
-            raise InputError(f"{where}: video {item['id']!r} is listed twice")
+            raise InputError(f"{where}: video {brief(item['id'])} is listed twice")
         videos[name] = labels[text]
     if not videos:
         raise InputError(f"{file} lists no videos")

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.about import About
-from videoattn.data.datasets.annotations import check_counts, check_disjoint, lines_of, number, present, safe
+from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, lines_of, number, present, safe
 from videoattn.data.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -53,9 +53,9 @@ def _classes(file: Path) -> tuple[str, ...]:
     for where, line in lines_of(file):
         words = line.split()
         if len(words) != 2 or words[0] != str(len(names) + 1):
-            raise InputError(f"{where}: {line!r}: expected '{len(names) + 1} <Class>'")
+            raise InputError(f"{where}: {brief(line)}: expected '{len(names) + 1} <Class>'")
         if words[1] in names:
-            raise InputError(f"{where}: class {words[1]!r} stands there twice")
+            raise InputError(f"{where}: class {brief(words[1])} stands there twice")
         names.append(words[1])
     if len(names) < 2:
         raise InputError(f"{file} names {len(names)} classes: expected two at least")
@@ -68,16 +68,16 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
     videos: dict[str, int] = {}
     for where, line in lines_of(file):
         name, *label = line.split()
-        folder = safe(where, name, depth=2).partition("/")[0]
+        folder = safe(where, name, depth=2, form="<Class>/<file>.avi").partition("/")[0]
         if folder not in labels or len(label) > 1:
             raise InputError(
-                f"{where}: {line!r}: expected '<Class>/<file>.avi', its folder among the {len(classes)} classes of "
-                "classInd.txt, and perhaps a label"
+                f"{where}: {brief(line)}: expected '<Class>/<file>.avi', its folder among the {len(classes)} classes "
+                "of classInd.txt, and perhaps a label"
             )
         if label and number(where, label[0], 1, len(classes)) != labels[folder] + 1:
-            raise InputError(f"{where}: label {label[0]!r}: expected {labels[folder] + 1}, as in classInd.txt")
+            raise InputError(f"{where}: label {brief(label[0])}: expected {labels[folder] + 1}, as in classInd.txt")
         if name in videos:
-            raise InputError(f"{where}: {name!r} is listed twice")
+            raise InputError(f"{where}: {brief(name)} is listed twice")
         videos[name] = labels[folder]
     if not videos:
         raise InputError(f"{file} lists no videos")
