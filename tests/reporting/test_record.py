@@ -6,6 +6,7 @@ from example import record
 
 from videoattn.errors import RunError
 from videoattn.reporting.record import PACKAGES, environment, publish, read, records
+from videoattn.training.run_lock import LOCK
 
 
 @pytest.fixture
@@ -13,7 +14,15 @@ def run(tmp_path):
     """The folder of a finished run."""
     folder = tmp_path / "runs" / "cma" / "cpu-probe-0123456789"
     record({"rgb": {0: 0.5}}).save(folder)
-    for name in ("log.csv", "notebook.ipynb", "figures/a.png", "figures/b.png", "figures/notes.txt", "scores/rgb.pt"):
+    for name in (
+        "log.csv",
+        "notebook.ipynb",
+        "figures/a.png",
+        "figures/b.png",
+        "figures/notes.txt",
+        "scores/rgb.pt",
+        LOCK,
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(name.encode())
     return folder

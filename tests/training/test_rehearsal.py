@@ -17,6 +17,7 @@ from videoattn.training.loop import Shuffle
 from videoattn.training.parameters import check
 from videoattn.training.protocol import Start
 from videoattn.training.recipe import rehearsed
+from videoattn.training.run_lock import LOCK
 from videoattn.training.study import Study
 
 
@@ -96,7 +97,7 @@ def test_a_job_without_a_place_in_the_run_is_told_before_anything_is_trained(tmp
     )
     with pytest.raises(InputError, match="holds no network 'z'; it holds a"):
         other.run()
-    assert not other.folder.exists()
+    assert [path.name for path in other.folder.iterdir()] == [LOCK]
 
 
 def test_earlier_jobs_may_be_those_of_the_run_alone(tmp_path):

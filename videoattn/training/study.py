@@ -25,6 +25,7 @@ from videoattn.training.recipe import digest
 from videoattn.training.rows import row_metrics
 from videoattn.training.run_files import RunFiles, initial_file
 from videoattn.training.run_job import run_job
+from videoattn.training.run_lock import locked
 from videoattn.training.weight_files import read_weights
 
 
@@ -113,8 +114,13 @@ class Study:
     def run(self) -> Record:
         """Train and test what is missing; every finished job is in the record at once.
 
-        Running again goes on where a killed run stood, and trains nothing twice.
+        Running again goes on where a killed run stood, and trains nothing twice. Raises RunError where another process
+        runs the same.
         """
+        with locked(self.folder):
+            return self._run()
+
+    def _run(self) -> Record:
         record = self.record()
         pending = [(job, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
         for job, seed in pending:
