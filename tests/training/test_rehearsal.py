@@ -127,3 +127,27 @@ def test_the_last_layer_comes_along_on_the_same_data_set_alone(tmp_path):
         own = study(tmp_path, start=Start(name, tmp_path / "net.pt"), build=build)
         _, told = own.fresh(own.job("a"), 0)
         assert told.startswith("4 of 4" if whole else "2 of 4")
+
+
+def test_a_file_that_init_names_is_named_where_it_does_not_fit(tmp_path):
+    path = tmp_path / "net.pt"
+    own = study(tmp_path, start=Start("file", path))
+    state = Net(random=False).state_dict()
+    checkpoint.save(path, {"model": {name: torch.zeros(1, 2, 3) for name in state}})
+    with pytest.raises(InputError, match=rf"^INIT is {path}: weights of the file have other shapes than the network"):
+        own.fresh(own.job("a"), 0)
+    checkpoint.save(path, {"model": {"other": torch.zeros(2)}})
+    with pytest.raises(InputError, match=rf"^INIT is {path}: the file has 0% of the network's weights"):
+        own.fresh(own.job("a"), 0)
+
+
+def test_a_damaged_file_of_init_is_a_wrong_value(tmp_path):
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"PK")
+    told = rf"^INIT: {path} is no file of tensors, or only a part of one"
+    own = study(tmp_path, start=Start("file", path))
+    with pytest.raises(InputError, match=told):
+        own.fresh(own.job("a"), 0)
+    other = study(tmp_path, start=Start("file", path), build=lambda job, weights: weights("earlier"))
+    with pytest.raises(InputError, match=told):
+        other.fresh(other.job("a"), 0)
