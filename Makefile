@@ -44,7 +44,7 @@ reproduce: parameters $(STAMP) ## PAPER=cma [PROFILE=cpu DATASET=ucf101 DATA=...
 test: $(STAMP) ## lint, unit tests and the notebooks, compared with their kept outputs
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
-	OMP_NUM_THREADS=1 $(VENV) -m pytest -n 2
+	OMP_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist worksteal
 	$(VENV) -m pytest --nbval notebooks --nbval-cell-timeout 600 -n 2 --dist loadscope
 
 audit: parameters $(STAMP) ## PAPER=cma [JSON=1]: the paper's complexity figures, computed and compared

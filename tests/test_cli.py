@@ -159,6 +159,13 @@ def test_parameters_are_checked_without_any_package(checkout):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_a_split_is_refused_without_any_package():
+    values = ["rcca", "DATASET=diving48", "DATA=videoattn", "SPLIT=2"]
+    command = [sys.executable, "-S", "-m", "videoattn.cli", "reproduce", "--check", *values]
+    done = subprocess.run(command, cwd=repository(), env={}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "videoattn: SPLIT is 2, but diving48 has a single split, 1\n")
+
+
 def test_arguments_become_parameters(tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "check_paper", lambda name: name)
     monkeypatch.setattr(cli, "data_sets", lambda paper: ("folder",))

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videoattn.data.datasets import about
 from videoattn.errors import InputError
+from videoattn.papers import PAPERS, data_sets
 from videoattn.training.parameters import NAMES, PARAMETERS, check, check_notebook, parameters_cell
 
 SETS = ("folder", "ucf101")
@@ -107,6 +109,19 @@ def test_data_sets_and_folders_belong_together(tmp_path):
     assert "~nobody-of-that-name/x" in refused({"DATASET": "folder", "DATA": "~nobody-of-that-name/x"})
 
 
+def test_a_split_is_one_of_the_data_set():
+    assert refused({"DATASET": "folder", "DATA": "/", "SPLIT": 2}) == "SPLIT is 2, but folder has a single split, 1"
+    assert [check("demo", {"DATASET": "ucf101", "DATA": "/", "SPLIT": n}, SETS).split for n in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_split_is_one_of_every_data_set_of_the_papers():
+    for paper in PAPERS:
+        for name in data_sets(paper):
+            values = {"DATASET": name, "DATA": "/", "SPLIT": 3}
+            with contextlib.nullcontext() if 3 in about(name).splits else pytest.raises(InputError, match="SPLIT is 3"):
+                assert check(paper, values, data_sets(paper)).split == 3
+
+
 @pytest.mark.parametrize("given", [{"DATA": "."}, {"SPLIT": 2}, {"ALLOW_MISSING": "1"}])
 def test_what_the_probe_would_ignore_is_refused(given):
     message = refused(given)
@@ -146,7 +161,7 @@ def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):
     as_text=st.booleans(),
 )
 def test_changed_values_give_the_same_parameters_again(profile, split, seeds, flow, flags, as_text):
-    values = {"PROFILE": profile, "DATASET": "folder", "DATA": "/", "SPLIT": split, "SEEDS": seeds, "FLOW": flow}
+    values = {"PROFILE": profile, "DATASET": "ucf101", "DATA": "/", "SPLIT": split, "SEEDS": seeds, "FLOW": flow}
     values |= {"PRETRAINED": ("true", "auto")[flags[0]], "ALLOW_MISSING": flags[1], "JOBS": ("", "a,b")[flags[1]]}
     found = check("demo", {name: str(value) if as_text else value for name, value in values.items()}, SETS)
     assert check("demo", found.changed(), SETS) == found

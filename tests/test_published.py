@@ -1,10 +1,12 @@
 """What is said of the studies of a paper, the first and the others."""
 
+import argparse
 from dataclasses import replace
 
 import pytest
 
 from videoattn import published
+from videoattn.errors import RunError
 from videoattn.papers import PAPERS, parts
 from videoattn.reporting import tables
 from videoattn.reporting.record import Record, environment
@@ -67,3 +69,19 @@ def test_a_record_of_another_recipe_is_stale_in_its_own_study_alone(runs):
     replace(own, digest="0" * 10).save(runs / "published-streams")
     assert published.result_section("istpa").count("**Stale") == 1
     assert published.is_stale(replace(own, part=""))
+
+
+def test_a_broken_record_hinders_neither_the_list_nor_another_run(runs, monkeypatch, capsys):
+    monkeypatch.setattr(published, "runs_root", lambda: runs.parent)
+    (runs / "published-first" / "record.json").write_text("[]")
+    last = replace(record("", {}), parameters={"INIT": "/nowhere/net.pt"})
+    last.save(runs / "started")
+    published.main_runs(argparse.Namespace(action="list"))
+    shown = capsys.readouterr()
+    streams, started = shown.out.splitlines()
+    assert streams.startswith(f"{runs / 'published-streams'}: complete; ")
+    assert started.startswith(f"{runs / 'started'}: complete, cannot be repeated (INIT is '/nowhere/net.pt'")
+    assert shown.err.count("\n") == 1
+    assert f"left out: {runs / 'published-first'}/record.json is no record" in shown.err
+    with pytest.raises(RunError, match="published-first"):
+        published.main_runs(argparse.Namespace(action="table", update=None))

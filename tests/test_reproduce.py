@@ -5,12 +5,14 @@ import signal
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from papermill.exceptions import PapermillExecutionError
 
 from videoattn import cli
 from videoattn.errors import InputError, RunError
-from videoattn.reproduce import EXECUTED, UNFINISHED, execute
+from videoattn.reproduce import AGAIN, EXECUTED, UNFINISHED, execute
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +77,57 @@ def test_a_failure_is_told_and_keeps_what_is_there(notebook, tmp_path, source, k
     assert len(message.splitlines()) < 20
     assert "\x1b" not in message
     assert (str(tmp_path / UNFINISHED) in message) == (kind is RunError)
+    assert (AGAIN in message) == ("kernel died" in message)
     assert printed(tmp_path / UNFINISHED).startswith("before\n")
     assert "after" not in printed(tmp_path / UNFINISHED)
     assert (tmp_path / EXECUTED).read_text() == "from an earlier run"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told", "again"),
+    [
+        ("RunError", "1 of 12 videos cannot be read (8.3%), more than the 5.0% that may be: a.avi", "8.3%", False),
+        ("RunError", "the loss became nan at epoch 3", "the loss became nan", False),
+        ("ZeroDivisionError", "division by zero", "failed: ZeroDivisionError: division by zero\n", False),
+        ("OSError", "[Err 5] I/O failed\nout of memory", "failed: OSError: [Err 5] I/O failed\n", False),
+        ("RunError", "out of memory at epoch 1 with batches of 8 videos", "out of memory at epoch 1", True),
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate", "OutOfMemoryError: CUDA out", True),
+        ("RuntimeError", "DataLoader worker (pid 3) is killed by signal: Killed. ", "worker (pid 3)", True),
+        ("MemoryError", "", "MemoryError", True),
+        ("KeyboardInterrupt", "", "KeyboardInterrupt", True),
+        ("OSError", "[Errno 28] No space left on device: 'a.png'", "OSError: the disk is full: 'a.png'\nwhat", True),
+        ("RunError", "cannot write the probe x: [Errno 28] No space left on device", "x: the disk is full\n", True),
+        ("RunError", "x could not be written: Disk quota exceeded; nothing was", "written: the disk is full;", True),
+        (
+            "RunError",
+            "a process died (or out of memory); the same command goes on",
+            "the same command goes on\n",
+            False,
+        ),
+    ],
+)
+def test_the_same_command_is_advised_where_it_may_pass(notebook, tmp_path, monkeypatch, name, value, told, again):
+    def fail(*_: object, **__: object) -> None:
+        raise PapermillExecutionError(3, 4, "source", name, value, ["Traceback", "raise out of memory"])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    with pytest.raises(RunError) as error:
+        execute(notebook("1"), tmp_path, {})
+    message = str(error.value)
+    assert told in message
+    assert message.endswith(f"{UNFINISHED}; {AGAIN}" if again else UNFINISHED)
+    assert "Errno" not in message
+
+
+@pytest.mark.parametrize("name", [UNFINISHED, f".{EXECUTED}.PID.part"])
+def test_a_full_disk_is_named_with_its_file(notebook, tmp_path, name):
+    (tmp_path / name.replace("PID", str(os.getpid()))).symlink_to("/dev/full")
+    with pytest.raises(RunError, match="the disk is full") as error:
+        execute(notebook("1"), tmp_path, {})
+    message = str(error.value)
+    assert str(tmp_path) in message
+    assert message.endswith(AGAIN)
+    assert "Errno" not in message
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

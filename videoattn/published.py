@@ -108,7 +108,7 @@ def _beside_paper(folder: Path, record: Record) -> list[str]:
     if reasons:
         return [f"Not set beside the paper's tables ({chosen.where}), since {'; '.join(reasons)}."]
     fellows = {split_of(record): record}
-    for _, other in records(folder.parent.parent, record.paper):
+    for _, other in records(folder.parent.parent, record.paper, strict=False):
         same = (other.part, other.parameters.get("DATASET")) == (record.part, chosen.data_set)
         if same and _but_data(other) == _but_data(record) and not _judged(other)[1]:
             fellows.setdefault(split_of(other), other)
@@ -148,15 +148,23 @@ def _but_data(record: Record) -> dict:
     return {name: value for name, value in record.recipe.items() if name != "data"}
 
 
+def _stale(record: Record) -> str:
+    """What a list says of a record that is stale, or whose parameters are no longer accepted."""
+    try:
+        return ", stale" if is_stale(record) else ""
+    except InputError as error:
+        return f", cannot be repeated ({error})"
+
+
 def main_runs(options: argparse.Namespace) -> None:
     """`videoattn runs`: list the records, print or update the tables, publish a run."""
     if options.action == "publish":
         print(f"published as {publish(Path(options.folder))}")
     elif options.action == "list":
         for paper in PAPERS:
-            for folder, record in records(runs_root(), paper):
+            for folder, record in records(runs_root(), paper, strict=False):
                 state = "complete" if record.complete else "not complete"
-                print(f"{folder}: {state}{', stale' if is_stale(record) else ''}; {protocol(record)}")
+                print(f"{folder}: {state}{_stale(record)}; {protocol(record)}")
     elif options.update:
         for path in map(Path, options.update):
             write_atomically(path, updated(path).encode())

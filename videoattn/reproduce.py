@@ -22,6 +22,13 @@ from videoattn.training.parameters import Parameters
 EXECUTED = "notebook.ipynb"
 UNFINISHED = "notebook-unfinished.ipynb"
 AGAIN = "the same command continues where this one stopped"
+FULL = re.compile(r"(\[Errno \d+\] )?(No space left on device|Disk quota exceeded)|database or disk is full")
+# What may be otherwise next time, in the words of our errors, PyTorch's and Python's.
+PASSING = re.compile(
+    r"disk is full|out of memory|want of memory|can't allocate memory|killed by signal|"
+    r"^(MemoryError|BrokenProcessPool|KeyboardInterrupt)\b",
+    re.IGNORECASE,
+)
 
 
 def main_reproduce(parameters: Parameters) -> None:
@@ -62,7 +69,7 @@ def execute(notebook: Path, folder: Path, parameters: Mapping[str, str | int | b
     if not notebook.is_file():
         raise RunError(f"there is no notebook {_shown(notebook)}")
     unfinished = folder / UNFINISHED
-    kept = f"what is there of the notebook: {_shown(unfinished)}; {AGAIN}"
+    kept = f"what is there of the notebook: {_shown(unfinished)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with Watch():
@@ -70,14 +77,19 @@ def execute(notebook: Path, folder: Path, parameters: Mapping[str, str | int | b
     except PapermillExecutionError as error:
         raise _failure(error, kept) from error
     except OSError as error:
+        if FULL.search(str(error)):
+            raise RunError(f"the disk is full: {_shown(Path(error.filename or folder))}; {AGAIN}") from error
         raise RunError(f"{_shown(folder)} could not be written: {error}") from error
     except RuntimeError as error:
-        raise RunError(f"the notebook's kernel died, perhaps for lack of memory ({error})\n{kept}") from error
+        raise RunError(f"the notebook's kernel died, perhaps for lack of memory ({error})\n{kept}; {AGAIN}") from error
     outputs = [output for cell in executed.cells for output in cell.get("outputs", ())]
     if any(output.output_type == "error" for output in outputs):  # papermill takes a SystemExit for success
         raise RunError(f"a cell of the notebook ended it before its end (SystemExit)\n{kept}")
     executed.metadata.papermill |= {"input_path": notebook.name, "output_path": EXECUTED}  # no paths of this machine
-    write_atomically(folder / EXECUTED, nbformat.writes(executed).encode())
+    try:
+        write_atomically(folder / EXECUTED, nbformat.writes(executed).encode())
+    except RunError as error:
+        raise RunError(_told(str(error), kept)) from error
     unfinished.unlink()
     return folder / EXECUTED
 
@@ -117,10 +129,26 @@ def _failure(error: PapermillExecutionError, kept: str) -> InputError | RunError
     if error.ename == InputError.__name__:
         return InputError(error.evalue)
     if error.ename == RunError.__name__:
-        return RunError(f"{error.evalue}\n{kept}")
-    reason = error.evalue.partition("\n")[0]
-    last = [f"    {line}" for line in strip_color("\n".join(error.traceback)).splitlines()[-12:]]
-    return RunError("\n".join([f"cell [{error.exec_count}] failed: {error.ename}: {reason}", *last, kept]))
+        return RunError(_told(error.evalue, kept))
+    reason = f"{error.ename}: {error.evalue.partition(chr(10))[0]}"
+    last = [] if FULL.search(reason) else strip_color("\n".join(error.traceback)).splitlines()[-12:]
+    lines = [f"cell [{error.exec_count}] failed: {_in_words(reason)}", *(f"    {line}" for line in last)]
+    return RunError("\n".join([*lines, _and_again(reason, kept)]))
+
+
+def _told(text: str, kept: str) -> str:
+    """The message of an error of ours, with what is kept."""
+    return f"{_in_words(text)}\n{_and_again(text, kept)}"
+
+
+def _in_words(text: str) -> str:
+    return FULL.sub("the disk is full", text)
+
+
+def _and_again(reason: str, kept: str) -> str:
+    """What is kept, and that the same command goes on, where that is true and has not been said."""
+    passing = PASSING.search(_in_words(reason)) and "the same command goes on" not in reason
+    return f"{kept}; {AGAIN}" if passing else kept
 
 
 def _shown(path: Path) -> Path:

@@ -81,7 +81,7 @@ def test_weights_of_bn_inception_come_from_a_file(tmp_path):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
     assert min(x.std() for x in expected) > 0.1
     assert rgb.fc.weight.abs().max() < 0.006
-    with pytest.raises(RunError, match=r"there is no file .*absent\.pth: put the ImageNet weights"):
+    with pytest.raises(RunError, match=r"there is no file .*absent\.pth: put the weights"):
         scaled_bn_inception(classes=3, weights=tmp_path / "absent.pth")
 
 

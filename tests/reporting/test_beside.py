@@ -127,6 +127,8 @@ def test_a_report_looks_for_the_other_splits(tmp_path):
     fewer = replace(PAPER, jobs=("tsm-r3",))  # no departure, but another run
     record(split=2, profile=fewer, top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-000")
     chained(tmp_path, split=2, top1=0.9).save(tmp_path / "rcca" / "paper-hmdb51-00")
+    (tmp_path / "rcca" / "published-broken").mkdir()
+    (tmp_path / "rcca" / "published-broken" / "record.json").write_text("{")
     text = published.run_report(tmp_path / "rcca" / "paper-hmdb51-1")
     assert "**Table 9**" in text
     assert "mean of splits 1, 2, 3" in text

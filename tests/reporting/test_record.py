@@ -6,6 +6,7 @@ from example import record
 
 from videoattn.errors import RunError
 from videoattn.reporting.record import PACKAGES, environment, publish, read, records
+from videoattn.training.run_lock import LOCK
 
 
 @pytest.fixture
@@ -13,7 +14,15 @@ def run(tmp_path):
     """The folder of a finished run."""
     folder = tmp_path / "runs" / "cma" / "cpu-probe-0123456789"
     record({"rgb": {0: 0.5}}).save(folder)
-    for name in ("log.csv", "notebook.ipynb", "figures/a.png", "figures/b.png", "figures/notes.txt", "scores/rgb.pt"):
+    for name in (
+        "log.csv",
+        "notebook.ipynb",
+        "figures/a.png",
+        "figures/b.png",
+        "figures/notes.txt",
+        "scores/rgb.pt",
+        LOCK,
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(name.encode())
     return folder
@@ -39,6 +48,7 @@ def test_a_record_comes_back_as_it_was(tmp_path):
         lambda text: b"null",
         lambda text: b"{}",
         lambda text: text.replace(b'"paper"', b'"journal"'),
+        lambda text: text.replace(b'"complete": true', b'"complete": "yes"'),
     ],
 )
 def test_what_is_no_record_is_refused(run, damage):
@@ -70,6 +80,27 @@ def test_the_records_of_a_paper(run):
     found = list(records(run.parents[1], "cma"))
     assert [(folder.name, r.profile) for folder, r in found] == [("a-first", "gpu"), (run.name, "cpu")]
     assert list(records(run.parents[1], "rcca")) == []
+
+
+def test_a_broken_record_is_left_out_with_a_line_unless_it_is_published(run, capsys):
+    root, broken = run.parents[1], run.with_name("a-broken")
+    broken.mkdir()
+    (broken / "record.json").write_text("{")
+    assert [folder for folder, _ in records(root, "cma")] == [run]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"left out: {broken}/record.json is no record: Expecting property name")
+    broken.rename(run.with_name("published-a"))
+    with pytest.raises(RunError, match=r"published-a/record\.json is no record"):
+        list(records(root, "cma"))
+    assert [folder for folder, _ in records(root, "cma", strict=False)] == [run]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_record_that_may_not_be_read_is_told(run):
+    (run / "record.json").unlink()
+    (run / "record.json").mkdir()
+    with pytest.raises(RunError, match=r"record\.json cannot be read: Is a directory"):
+        read(run)
 
 
 def test_publish_copies_what_git_keeps(run):

@@ -17,6 +17,7 @@ from videoattn.training.loop import Shuffle
 from videoattn.training.parameters import check
 from videoattn.training.protocol import Start
 from videoattn.training.recipe import rehearsed
+from videoattn.training.run_lock import LOCK
 from videoattn.training.study import Study
 
 
@@ -81,7 +82,7 @@ def test_networks_start_from_those_of_a_run(tmp_path):
     network, told = second.fresh(second.job("a"), 0)
     trained = first.files.weights("a", 0)
     assert all(value.equal(trained[name]) for name, value in network.state_dict().items())
-    assert told.startswith("4 of 4 tensors loaded")
+    assert told.startswith("a-seed0.pt: 4 of 4 tensors loaded")
     record = second.run()
     assert record.results[0]["initial"] == told
     assert "initial" not in record.results[1]  # trains no network
@@ -96,7 +97,7 @@ def test_a_job_without_a_place_in_the_run_is_told_before_anything_is_trained(tmp
     )
     with pytest.raises(InputError, match="holds no network 'z'; it holds a"):
         other.run()
-    assert not other.folder.exists()
+    assert [path.name for path in other.folder.iterdir()] == [LOCK]
 
 
 def test_earlier_jobs_may_be_those_of_the_run_alone(tmp_path):
@@ -125,4 +126,28 @@ def test_the_last_layer_comes_along_on_the_same_data_set_alone(tmp_path):
     for name, whole in (("file", True), ("probe", True), ("kinetics400", False)):
         own = study(tmp_path, start=Start(name, tmp_path / "net.pt"), build=build)
         _, told = own.fresh(own.job("a"), 0)
-        assert told.startswith("4 of 4" if whole else "2 of 4")
+        assert told.startswith("net.pt: 4 of 4" if whole else "net.pt: 2 of 4")
+
+
+def test_a_file_that_init_names_is_named_where_it_does_not_fit(tmp_path):
+    path = tmp_path / "net.pt"
+    own = study(tmp_path, start=Start("file", path))
+    state = Net(random=False).state_dict()
+    checkpoint.save(path, {"model": {name: torch.zeros(1, 2, 3) for name in state}})
+    with pytest.raises(InputError, match=rf"^INIT is {path}: weights of the file have other shapes than the network"):
+        own.fresh(own.job("a"), 0)
+    checkpoint.save(path, {"model": {"other": torch.zeros(2)}})
+    with pytest.raises(InputError, match=rf"^INIT is {path}: the file has 0% of the network's weights"):
+        own.fresh(own.job("a"), 0)
+
+
+def test_a_damaged_file_of_init_is_a_wrong_value(tmp_path):
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"PK")
+    told = rf"^INIT: {path} is no file of tensors, or only a part of one"
+    own = study(tmp_path, start=Start("file", path))
+    with pytest.raises(InputError, match=told):
+        own.fresh(own.job("a"), 0)
+    other = study(tmp_path, start=Start("file", path), build=lambda job, weights: weights("earlier"))
+    with pytest.raises(InputError, match=told):
+        other.fresh(other.job("a"), 0)

@@ -6,9 +6,11 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import get_origin
 
 import psutil
 import torch
@@ -18,6 +20,7 @@ from videoattn.locations import repository
 from videoattn.training.checkpoint import write_atomically
 
 PACKAGES = ("torch", "torchvision", "timm", "accelerate", "decord", "av", "opencv-contrib-python-headless", "numpy")
+PUBLISHED = "published-"
 
 
 @dataclass
@@ -67,17 +70,35 @@ def read(folder: Path) -> Record:
     """
     path = folder / "record.json"
     try:
-        return Record(**json.loads(path.read_text()))
+        record = Record(**json.loads(path.read_text()))
     except FileNotFoundError:
         raise RunError(f"{folder} holds no record.json") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
         raise RunError(f"{path} is no record: {error}") from error
+    for own in fields(Record):
+        value, kind = getattr(record, own.name), get_origin(own.type) or own.type
+        if not isinstance(value, (int, float) if kind is float else kind):
+            raise RunError(f"{path} is no record: {own.name} is {value!r}")
+    return record
 
 
-def records(root: Path, paper: str) -> Iterator[tuple[Path, Record]]:
-    """All readable records of a paper with their folders, by folder name."""
+def records(root: Path, paper: str, *, strict: bool = True) -> Iterator[tuple[Path, Record]]:
+    """All readable records of a paper with their folders, by folder name; of any other, a line on stderr.
+
+    Raises:
+        RunError: one in a published run is not readable, if `strict`.
+    """
     for path in sorted((root / paper).glob("*/record.json")):
-        yield path.parent, read(path.parent)
+        try:
+            record = read(path.parent)
+        except RunError as error:
+            if strict and path.parent.name.startswith(PUBLISHED):
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            yield path.parent, record
 
 
 def environment(device: torch.device | str = "cpu") -> dict:
@@ -130,7 +151,7 @@ def publish(folder: Path) -> Path:
     files = ("record.json", "log.csv", *(() if record.part else ("notebook.ipynb",)))
     if not record.complete:
         raise RunError(f"{folder} is not complete: run the same command again to finish it")
-    target = folder.with_name(f"published-{folder.name}")
+    target = folder.with_name(f"{PUBLISHED}{folder.name}")
     for name in files:
         if not (folder / name).is_file():
             raise RunError(f"{folder} has no {name}: publish a run that `videoattn reproduce` has finished")

@@ -8,6 +8,7 @@ Caffe's names, which are for BGR, are converted.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -16,6 +17,7 @@ from videoattn.backbones.inflated import ClipNetwork, inflated_kernel
 from videoattn.backbones.key_names import STYLES, block_of, by_name, canonical, is_last, style_of
 from videoattn.backbones.resnet import averaged_kernel
 from videoattn.errors import InputError
+from videoattn.training.weight_files import read_initial
 
 Shape = tuple[int, ...]
 CAFFE_FIRST = ("conv1_7x7_s2.weight", "conv1_7x7_s2.bias")
@@ -115,6 +117,15 @@ def load_weights(
         adapted=tuple(_shapes(key, use, expected) for key in use if use[key].shape != expected[key].shape),
         others=getattr(state, "others", ()),
     )
+
+
+def load_initial(network: nn.Module, path: Path, *, head: bool) -> Matched:
+    """`load_weights` of the file that INIT names; what it refuses names the file."""
+    state = read_initial(path)
+    try:
+        return load_weights(network, state, head=head)
+    except InputError as error:
+        raise InputError(f"INIT is {path}: {error}") from error
 
 
 def describe(matched: Matched) -> str:

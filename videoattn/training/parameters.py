@@ -1,8 +1,8 @@
 """The parameters of every notebook: their names, defaults and good values, and the check that refuses the rest.
 
 The same for all papers. `make reproduce`, papermill and a reader in JupyterLab set them; `check` turns what they
-set into `Parameters` or says what would be right. Only the standard library is imported here, so that a wrong value is
-refused before anything is installed.
+set into `Parameters` or says what would be right. Only the standard library is needed here, so that a wrong value
+is refused before anything is installed.
 """
 
 import ast
@@ -143,6 +143,8 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
                 )
     elif not value["DATA"]:
         raise InputError(f"DATASET is {value['DATASET']!r}, but DATA is empty: set DATA to the folder that holds it")
+    else:
+        _check_split(value["SPLIT"], value["DATASET"])
     return Parameters(
         paper=paper,
         profile=value["PROFILE"],
@@ -175,6 +177,21 @@ def _injected(history: Sequence[str]) -> list[str]:
     cells = [source for source in history if source.startswith("# Parameters\n")]
     targets = [node.targets[0] for node in ast.parse(cells[-1]).body if isinstance(node, ast.Assign)] if cells else []
     return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _check_split(split: int, data_set: str) -> None:
+    """Raise `InputError` where the data set has no such split. All have a first."""
+    if split == 1:
+        return
+    try:
+        from videoattn.data.datasets import about
+
+        there = about(data_set).splits
+    except ModuleNotFoundError:
+        return  # nothing is installed yet and the data set's reader needs it: refused when it is
+    if split not in there:
+        has = "splits" if len(there) > 1 else "a single split,"
+        raise InputError(f"SPLIT is {split}, but {data_set} has {has} {', '.join(map(str, there))}")
 
 
 def _value(parameter: Parameter, value: object) -> str | int | bool:

@@ -12,9 +12,9 @@ from torch.utils.data import Dataset
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
 from videoattn.reporting.record import Record, read
-from videoattn.training import by_parameters, checkpoint
+from videoattn.training import by_parameters
 from videoattn.training.estimate import estimate
-from videoattn.training.initial_weights import describe, load_weights
+from videoattn.training.initial_weights import describe, load_initial
 from videoattn.training.jobs import Data, Job, Row
 from videoattn.training.lanes import in_lanes
 from videoattn.training.log import add_to_log
@@ -25,7 +25,8 @@ from videoattn.training.recipe import digest
 from videoattn.training.rows import row_metrics
 from videoattn.training.run_files import RunFiles, initial_file
 from videoattn.training.run_job import run_job
-from videoattn.training.weight_files import read_weights
+from videoattn.training.run_lock import locked
+from videoattn.training.weight_files import read_initial
 
 
 @dataclass
@@ -113,8 +114,13 @@ class Study:
     def run(self) -> Record:
         """Train and test what is missing; every finished job is in the record at once.
 
-        Running again goes on where a killed run stood, and trains nothing twice.
+        Running again goes on where a killed run stood, and trains nothing twice. Raises RunError where another process
+        runs the same.
         """
+        with locked(self.folder):
+            return self._run()
+
+    def _run(self) -> Record:
         record = self.record()
         pending = [(job, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
         for job, seed in pending:
@@ -177,7 +183,7 @@ class Study:
             FILE,
             self.parameters.dataset,
         )  # the last layer of another data set is for other classes
-        return network, f"{path.name}: {describe(load_weights(network, read_weights(path), head=head))}"
+        return network, f"{path.name}: {describe(load_initial(network, path, head=head))}"
 
     def _order(self, name: str) -> int:
         return [job.name for job in self.jobs].index(name)
@@ -195,7 +201,7 @@ class Study:
     def _weights(self, name: str, seed: int) -> dict[str, Tensor]:
         """Of an earlier job, or of one that only the run INIT has trained."""
         if self.start.path and name not in [job.name for job in self.jobs]:
-            return checkpoint.load(initial_file(self.start.path, name, seed))["model"]
+            return read_initial(initial_file(self.start.path, name, seed))
         return self.files.weights(name, seed)
 
     def seed_of(self, job: Job, seed: int) -> int:

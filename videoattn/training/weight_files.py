@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.serialization import safe_globals
 
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError
 
 PLACES = ("model", "state_dict", "model_state", "model_state_dict", "module")
 EXPECTED = (
@@ -51,8 +51,7 @@ def read_weights(path: Path | str) -> Weights:
     values are read: code in a file is refused, and what a few known programs put beside the weights is passed over.
 
     Raises:
-        InputError: no such file, or none of a state dict. RunError: a file that is damaged, or would have to be
-            executed.
+        InputError: no such file, or none of a state dict; a file that is damaged, or would have to be executed.
     """
     path = Path(path)
     if not path.is_file():
@@ -68,11 +67,19 @@ def read_weights(path: Path | str) -> Weights:
     return weights
 
 
+def read_initial(path: Path) -> Weights:
+    """`read_weights` of the file that INIT names; what it refuses says so."""
+    try:
+        return read_weights(path)
+    except InputError as error:
+        raise InputError(f"INIT: {error}") from error
+
+
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is no file of safetensors, or only a part of one ({error}); {EXPECTED}") from error
+        raise InputError(f"{path} is no file of safetensors, or only a part of one ({error}); {EXPECTED}") from error
 
 
 def _pickled(path: Path) -> object:
@@ -82,13 +89,13 @@ def _pickled(path: Path) -> object:
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code:
-            raise RunError(
+            raise InputError(
                 f"{path} needs {code[1]}, and nothing in a file is executed here; {EXPECTED}: where the file comes "
                 "from, save the state dict alone"
             ) from error
-        raise RunError(_damaged(path, error)) from error
+        raise InputError(_damaged(path, error)) from error
     except Exception as error:  # what a damaged file does to the reader is not documented
-        raise RunError(_damaged(path, error)) from error
+        raise InputError(_damaged(path, error)) from error
 
 
 def _damaged(path: Path, error: Exception) -> str:
