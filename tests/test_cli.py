@@ -13,13 +13,13 @@ from types import ModuleType
 import pytest
 
 from videoattn import cli
+from videoattn.engine.parameters import NAMES
 from videoattn.errors import InputError, RunError
 from videoattn.locations import repository
 from videoattn.papers import PAPERS, check_paper
-from videoattn.training.parameters import NAMES
 
 TARGETS = {"env", "lab", "reproduce", "test", "audit", "bench", "refresh", "clean"}
-LIGHT = ("__init__", "errors", "locations", "cli", "training/__init__", "training/parameters", "papers/__init__")
+LIGHT = ("__init__", "errors", "locations", "cli", "engine/__init__", "engine/parameters", "papers/__init__")
 
 
 @pytest.fixture
@@ -238,7 +238,11 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "name",
-    [f"videoattn.data.{name}" for name in ("catalogue:catalogue", "verify:main_verify", "flow_ahead:main_flow")]
+    [
+        "videoattn.data.datasets.catalogue:catalogue",
+        "videoattn.data.verify.verify:main_verify",
+        "videoattn.data.flow.command:main_flow",
+    ]
     + ["videoattn.published:main_runs", "videoattn.published:summary"]
     + [f"videoattn.papers.{paper}.{rest}" for paper in PAPERS for rest in ("study:study", "audit:rows", "bench:rows")],
 )

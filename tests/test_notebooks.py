@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from videoattn.engine.parameters import parameters_cell
 from videoattn.papers import PAPERS
 from videoattn.published import update, updated
-from videoattn.training.parameters import parameters_cell
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
@@ -66,9 +66,9 @@ def test_outputs_are_kept_and_nothing_went_to_stderr(name):
 @pytest.mark.parametrize("name", PAPERS)
 def test_each_equation_stands_in_library_notebook_and_tests(name):
     library = "".join(path.read_text() for path in (ROOT / "videoattn" / "papers" / name).glob("*.py"))
-    folders = (ROOT / "tests" / "papers" / name, ROOT / "tests" / "training")
+    folders = (ROOT / "tests" / "papers" / name, ROOT / "tests" / "engine")
     tests = "".join(path.read_text() for folder in folders for path in folder.glob("*.py"))
-    training = (ROOT / "videoattn" / "training" / "objective.py").read_text()
+    training = (ROOT / "videoattn" / "engine" / "objective.py").read_text()
     notebook = "\n".join(cell.source for cell in code(NOTEBOOKS[name]))
     assert equations(notebook) == equations(tests) == equations(library + training)
     documented = {int(n) for n in re.findall(r"^    \((\d+)\) ", library, re.M)}

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoattn.data.datasets import about
+from videoattn.engine.parameters import NAMES, PARAMETERS, check, check_notebook, parameters_cell
 from videoattn.errors import InputError
 from videoattn.papers import PAPERS, data_sets
-from videoattn.training.parameters import NAMES, PARAMETERS, check, check_notebook, parameters_cell
 
 SETS = ("folder", "ucf101")
 

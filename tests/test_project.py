@@ -20,9 +20,9 @@ ROOT = repository()
 LONGEST = 250
 # Imports point from a higher level to the same or a lower one; the lowest may be imported everywhere.
 LEVELS = (
-    {"errors", "locations", "progress"},
-    {"backbones", "layers", "data"},
-    {"training", "evaluation", "reporting", "idt"},
+    {"errors", "io", "locations", "parallel", "progress"},
+    {"backbones", "data", "evaluation", "layers", "weights"},
+    {"engine", "reporting"},
     {"papers"},
     {"cli", "reproduce", "published"},
 )
@@ -130,8 +130,8 @@ def bad(tmp_path):
     files = {
         "videoattn/__init__.py": "",
         "videoattn/data/__init__.py": "",
-        "videoattn/data/utils.py": "def f(**options): ...\nfrom ..training import loop\n",
-        "videoattn/training/loop.py": "import yaml\nimport os, no_such_package\nfrom videoattn.data import utils\n",
+        "videoattn/data/utils.py": "def f(**options): ...\nfrom ..engine import loop\n",
+        "videoattn/engine/loop.py": "import yaml\nimport os, no_such_package\nfrom videoattn.data import utils\n",
         "videoattn/errors.py": "def f():\n    from videoattn.papers import PAPERS\n",
         "videoattn/drawer.py": "x = 1\n" * (LONGEST + 1),
         "videoattn/layers/gate.py": "g = lambda **more: more\nh = lambda x, **_: x\n",
@@ -145,13 +145,13 @@ def bad(tmp_path):
 
 def test_the_scans_find_what_is_wrong(bad):
     assert set(against_the_order(bad)) == {
-        "videoattn.data.utils imports videoattn.training",
-        "videoattn.data.utils imports videoattn.training.loop",
+        "videoattn.data.utils imports videoattn.engine",
+        "videoattn.data.utils imports videoattn.engine.loop",
         "videoattn.errors imports videoattn.papers",
         "videoattn.errors imports videoattn.papers.PAPERS",
         "drawer has no level",
     }
-    assert set(in_circles(bad)) == {"videoattn.data.utils", "videoattn.training.loop"}
+    assert set(in_circles(bad)) == {"videoattn.data.utils", "videoattn.engine.loop"}
     assert undeclared(bad, "videoattn", {"torch"}) == ["no_such_package", "yaml"]
     assert undeclared(bad, "videoattn", {"pyyaml"}) == ["no_such_package"]
     assert out_of_form(bad) == [

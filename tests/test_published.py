@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from videoattn import published
+from videoattn.engine.by_parameters import study_of
+from videoattn.engine.parameters import check
 from videoattn.errors import RunError
 from videoattn.papers import PAPERS, parts
 from videoattn.reporting import tables
 from videoattn.reporting.record import Record, environment
-from videoattn.training.by_parameters import study_of
-from videoattn.training.parameters import check
 
 
 def record(part: str, rows: dict[str, float]) -> Record:

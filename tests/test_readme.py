@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from videoattn.training.parameters import NAMES
+from videoattn.engine.parameters import NAMES
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -10,9 +10,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
+from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check, unknown
 from videoattn.errors import InputError, RunError
 from videoattn.papers import PAPERS, check_paper, data_sets, flow_settings
-from videoattn.training.parameters import NAMES, PARAMETERS, Parameters, check, unknown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,7 +168,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _data_list(options: argparse.Namespace) -> None:
-    from videoattn.data.catalogue import catalogue
+    from videoattn.data.datasets.catalogue import catalogue
 
     print(catalogue())
 
@@ -177,7 +177,7 @@ def _data_verify(options: argparse.Namespace) -> None:
     _check_workers(options)
     if not 0 < options.time_limit < float("inf"):
         raise InputError(f"--time-limit is {options.time_limit:g}; it must be a positive number of seconds")
-    from videoattn.data.verify import main_verify
+    from videoattn.data.verify.verify import main_verify
 
     main_verify(options)
 
@@ -188,7 +188,7 @@ def _check_workers(options: argparse.Namespace) -> None:
 
 
 def _data_flow(options: argparse.Namespace) -> None:
-    from videoattn.data.optical_flow import ALGORITHMS
+    from videoattn.data.flow.algorithms import ALGORITHMS
 
     _check_workers(options)
     if options.algorithm not in (None, *ALGORITHMS):
@@ -202,7 +202,7 @@ def _data_flow(options: argparse.Namespace) -> None:
         names = {"DATASET": options.data_set, "DATA": options.root, "SPLIT": options.split}
         values = names | {"PROFILE": "paper", "FLOW": options.algorithm or "auto", "PRETRAINED": "false"}
         settings = flow_settings(check(paper, values, data_sets(paper)))
-    from videoattn.data.flow_ahead import main_flow
+    from videoattn.data.flow.command import main_flow
 
     main_flow(options, settings)
 

@@ -10,16 +10,16 @@ import nbformat
 import pandas as pd
 
 from videoattn.data.datasets import about
+from videoattn.engine.by_parameters import study_of
+from videoattn.engine.parameters import check
+from videoattn.engine.protocol import Protocol, started_from
 from videoattn.errors import InputError, RunError
+from videoattn.io import write_atomically
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.reporting.beside import beside_paper, departures, split_of
 from videoattn.reporting.record import Record, publish, read, records
 from videoattn.reporting.tables import accuracy, data_name, measured, protocol, reference
-from videoattn.training.by_parameters import study_of
-from videoattn.training.checkpoint import write_atomically
-from videoattn.training.parameters import check
-from videoattn.training.protocol import Protocol, started_from
 
 
 def is_stale(record: Record) -> bool:

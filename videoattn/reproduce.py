@@ -10,14 +10,14 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError, strip_color
 
+from videoattn.engine.by_parameters import study_of
+from videoattn.engine.parameters import Parameters
 from videoattn.errors import InputError, RunError
+from videoattn.io import write_atomically
 from videoattn.locations import repository
 from videoattn.papers import parts
 from videoattn.progress import Progress, Watch
 from videoattn.published import summary
-from videoattn.training.by_parameters import study_of
-from videoattn.training.checkpoint import write_atomically
-from videoattn.training.parameters import Parameters
 
 EXECUTED = "notebook.ipynb"
 UNFINISHED = "notebook-unfinished.ipynb"

@@ -4,10 +4,10 @@ import copy
 import functools
 
 import torch
+from random_weights import randomise
 from timm.models.inception_resnet_v2 import InceptionResnetV2
 from timm.models.vgg import VGG
 from torch import nn
-from weights import randomise
 
 from videoattn.backbones.scales import ScaledResNet, scaled_resnet
 

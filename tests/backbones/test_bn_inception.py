@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from caffe_bn_inception import MODULES, SLIM, Interpreter, layers, random_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise, randomise
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
-from weights import noise, randomise
 
 from videoattn.backbones.bn_inception import TABLE, BNInception, Inception
-from videoattn.backbones.bn_inception_weights import bn_inception_weights
 from videoattn.errors import InputError, RunError
 from videoattn.reporting.cost import count, parameters
+from videoattn.weights.bn_inception import bn_inception_weights
 
 
 def on_meta(**options) -> BNInception:

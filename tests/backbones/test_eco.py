@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from caffe_bn_inception import random_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise, randomise
 from torch import nn
-from weights import noise, randomise
 
 from videoattn.backbones.bn_inception import BNInception
-from videoattn.backbones.bn_inception_weights import bn_inception_weights
 from videoattn.backbones.eco import ECO, eco, eco_lite, load_bn_inception, small_eco
 from videoattn.errors import InputError, RunError
 from videoattn.reporting.cost import count, parameters
+from videoattn.weights.bn_inception import bn_inception_weights
 
 PARTS = {"classes": 5, "widths": (4, 6), "temporal_widths": (4, 6, 8)}
 

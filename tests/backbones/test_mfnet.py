@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise, randomise
 from torch import Tensor, nn
-from weights import noise, randomise
 
 from videoattn.backbones.mfnet import MFNet, MFUnit
 from videoattn.backbones.positions import conv_path

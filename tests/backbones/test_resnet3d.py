@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise, randomise
 from torch import Tensor
-from weights import noise, randomise
 
 from videoattn.backbones.resnet3d import Resnet3D
 from videoattn.errors import InputError

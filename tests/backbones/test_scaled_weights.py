@@ -7,9 +7,9 @@ import timm
 import torch
 from caffe_bn_inception import random_file
 from cut_networks import RESNET, inception_resnet, resnet, vgg
+from random_weights import noise
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
-from weights import noise
 
 from videoattn.backbones import scales as module
 from videoattn.backbones.scaled_inception import (

@@ -6,8 +6,8 @@ import re
 import pytest
 import torch
 from cut_networks import RESNET, inception_resnet, resnet, vgg
+from random_weights import noise, randomise
 from torch import nn
-from weights import noise, randomise
 
 from videoattn.backbones.bn_inception import BNInception
 from videoattn.backbones.scaled_inception import (

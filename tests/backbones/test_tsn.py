@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise, randomise
 from torch import nn
-from weights import noise, randomise
 
 from videoattn.backbones.positions import conv_path
 from videoattn.backbones.tsn import FrameNetwork, tsn

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from clips import encode, gray
 
-from videoattn.data.decode import Decoder
+from videoattn.data.decode.decoder import Decoder
 
 
 @pytest.fixture(scope="module")

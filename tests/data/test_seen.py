@@ -5,12 +5,12 @@ import os
 import pytest
 from clips import encode, gray
 
-from videoattn.data import survey as module
 from videoattn.data.datasets import load
-from videoattn.data.decode import Decoder, VideoInfo
+from videoattn.data.datasets.videos import Source
+from videoattn.data.decode.decoder import Decoder, VideoInfo
 from videoattn.data.seen import Seen
-from videoattn.data.survey import survey
-from videoattn.data.videos import Source
+from videoattn.data.verify import inspect as module
+from videoattn.data.verify.inspect import survey
 from videoattn.errors import RunError
 
 LONG_AGO = 1_700_000_000  # s

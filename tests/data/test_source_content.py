@@ -10,7 +10,7 @@ import pytest
 
 from videoattn.data import content
 from videoattn.data.content import ContentIndex
-from videoattn.data.videos import Source
+from videoattn.data.datasets.videos import Source
 
 OLD = 1_600_000_000_000_000_000  # ns
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise
 from torch import nn
-from weights import noise
 
 from videoattn.layers import banded
 from videoattn.layers.banded import conv3d

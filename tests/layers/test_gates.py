@@ -5,8 +5,8 @@ import math
 
 import pytest
 import torch
+from random_weights import noise, randomise
 from torch import Tensor, nn
-from weights import noise, randomise
 
 from videoattn.errors import InputError
 from videoattn.layers.gates import CBAM3D, GE3DDW, GE3DG, S3DG, SE3D, bottleneck

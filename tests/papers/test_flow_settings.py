@@ -3,11 +3,11 @@
 import pytest
 
 from videoattn import cli
-from videoattn.data.flow import FlowCache, FlowReport, FlowSettings
+from videoattn.data.flow.cache import FlowCache, FlowReport, FlowSettings
+from videoattn.engine.parameters import check
 from videoattn.papers import flow_settings
 from videoattn.papers.cma import study as cma
 from videoattn.papers.istpa.streams import study as streams
-from videoattn.training.parameters import check
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from videoattn.data.datasets import about
+from videoattn.engine.loop import Shuffle
+from videoattn.engine.protocol import IMAGENET, SCRATCH, protocol_of
 from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.papers.istpa import study as pyramid
 from videoattn.papers.istpa.recipe import VARIANTS
 from videoattn.reporting.audit import printed
-from videoattn.training.loop import Shuffle
-from videoattn.training.protocol import IMAGENET, SCRATCH, protocol_of
 
 STUDIES = [(paper, part) for paper in PAPERS for part in parts(paper)]
 
@@ -189,8 +189,8 @@ def test_pyramid_attention_takes_the_views_of_testing(protocol):
 
 def test_a_start_without_a_protocol_takes_the_first():
     protocols = module("rcca", "", "protocols").PROTOCOLS
-    from videoattn.training.parameters import check
-    from videoattn.training.protocol import Start
+    from videoattn.engine.parameters import check
+    from videoattn.engine.protocol import Start
 
     given = check("rcca", {"DATASET": "hmdb51", "DATA": "."}, data_sets("rcca"))
     assert protocol_of(given, Start("file"), protocols).start == IMAGENET

@@ -20,9 +20,9 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_frames, start_as_caffe, unit
-from videoattn.backbones.bn_inception_weights import bn_inception_weights
 from videoattn.backbones.resnet3d import WIDTHS, Resnet3D
 from videoattn.errors import InputError
+from videoattn.weights.bn_inception import bn_inception_weights
 
 AFTER_3C = [f"inception_{name}" for name in TABLE if name > "3c"]
 

@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videoattn.backbones.bn_inception import TABLE, BNInception, check_frames
-from videoattn.backbones.bn_inception_weights import bn_inception_weights
 from videoattn.backbones.resnet import start_small
 from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
+from videoattn.weights.bn_inception import bn_inception_weights
 
 
 class ScaledBNInception(ScaledBackbone):

@@ -11,8 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from videoattn.data.image_folder import numbered_images
-from videoattn.data.videos import Source, source_of
+from videoattn.data.datasets.videos import Source, source_of
+from videoattn.data.decode.image_folder import numbered_images
 from videoattn.errors import RunError
 from videoattn.progress import track
 

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from videoattn.data.content import settled
-from videoattn.data.video_info import VideoInfo
-from videoattn.data.videos import Source
+from videoattn.data.datasets.videos import Source
+from videoattn.data.decode.video_info import VideoInfo
 from videoattn.errors import RunError
 from videoattn.locations import cache_root
 

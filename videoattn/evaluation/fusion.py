@@ -34,7 +34,7 @@ def searched_weights(scores: Mapping[str, Tensor], labels: Tensor, *, step: floa
     """The weights, multiples of `step` with the sum 1, whose fused scores are right most often.
 
     Weights that were searched on the videos of a result make it too good: search them on a part of the training set
-    (`videoattn.data.held_out`) that the networks were not trained on, then fuse the scores of the test set by them.
+    (`data.clips.held_out`) that the networks were not trained on, then fuse the scores of the test set by them.
 
     Of equally good weights these are nearest to equal ones; of those still equal, the ones with more weight on the
     streams that come first. Scores are taken as they are, so streams of different scale should be brought to one.

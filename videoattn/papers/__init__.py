@@ -10,8 +10,8 @@ A study of a paper besides its first is a folder in the paper's, which holds a `
 import importlib
 from pathlib import Path
 
+from videoattn.engine.parameters import Parameters, unknown
 from videoattn.errors import InputError
-from videoattn.training.parameters import Parameters, unknown
 
 PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from videoattn.engine.protocol import Cells, Protocol, started_from
+from videoattn.engine.recipe import values
 from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.reporting.audit import printed
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN, data_name, percent
-from videoattn.training.protocol import Cells, Protocol, started_from
-from videoattn.training.recipe import values
 
 # What a protocol leaves open, and what a plan holds besides the profile.
 OTHER = {"jobs", "seeds", "probe", "workers", "lanes", "max_unreadable", "variants", "attentions"}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import flow_to_image
 
-from videoattn.data.clips import Clips
+from videoattn.data.clips.clips import Clips
 from videoattn.errors import InputError
 
 INK = "#222222"

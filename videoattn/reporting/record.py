@@ -16,8 +16,8 @@ import psutil
 import torch
 
 from videoattn.errors import RunError
+from videoattn.io import write_atomically
 from videoattn.locations import repository
-from videoattn.training.checkpoint import write_atomically
 
 PACKAGES = ("torch", "torchvision", "timm", "accelerate", "decord", "av", "opencv-contrib-python-headless", "numpy")
 PUBLISHED = "published-"

@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import noise, randomise
 from torch import Tensor, nn
-from weights import noise, randomise
 
 from videoattn.errors import InputError
 from videoattn.papers.aia.attention import AXES, NAMES, Context, In, Sum, Unit, aia

@@ -12,8 +12,9 @@ from torch import nn
 
 from videoattn.backbones.inflated import GroupedConv
 from videoattn.backbones.tsn import FrameNetwork
-from videoattn.data import augment
-from videoattn.data.videos import VideoList
+from videoattn.data.clips import augment
+from videoattn.data.datasets.videos import VideoList
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.aia import comparison, inspection
@@ -32,7 +33,6 @@ from videoattn.papers.aia.recipe import (
 )
 from videoattn.papers.aia.study import build, settings, study
 from videoattn.reporting.audit import printed_value
-from videoattn.training.parameters import check
 
 matplotlib.use("Agg")
 

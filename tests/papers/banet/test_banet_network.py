@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from random_weights import noise, randomise
 from torch import Tensor, nn
-from weights import noise, randomise
 
 from videoattn.backbones.eco import small_eco
 from videoattn.errors import InputError

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from weights import noise
+from random_weights import noise
 
 from videoattn.errors import InputError
 from videoattn.papers.banet.attention import differences, kept_frames

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from videoattn.data.clip_settings import frame_indices
+from videoattn.data.clips.settings import frame_indices
 from videoattn.data.probes.interruption import InterruptionProbe
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError, RunError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.banet import comparison, inspection
@@ -23,7 +24,6 @@ from videoattn.papers.banet.comparison import rows, shares_name
 from videoattn.papers.banet.recipe import OTHER_LENGTHS, PAPER, PROFILES, VARIANTS, VIDEOS
 from videoattn.papers.banet.study import build, sampled, settings, study
 from videoattn.reporting.audit import printed_value
-from videoattn.training.parameters import check
 
 matplotlib.use("Agg")
 

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from videoattn.backbones.p3d import P3D
 from videoattn.backbones.resnet import resnet
+from videoattn.engine.objective import classification_loss
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, consensus, every_other_block
 from videoattn.reporting.cost import parameters
-from videoattn.training.objective import classification_loss
 
 CLASSES = 3
 LABELS = torch.tensor([0, 2])

@@ -3,12 +3,12 @@
 import pytest
 from layouts import put
 
+from videoattn.engine import checkpoint
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers import data_sets
 from videoattn.papers.cma.study import study
 from videoattn.reporting.record import Record
-from videoattn.training import checkpoint
-from videoattn.training.parameters import check
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A small pyramid attention and maps for it."""
 
+from random_weights import noise, randomise
 from torch import Tensor
-from weights import noise, randomise
 
 from videoattn.papers.istpa.attention import PyramidAttention
 

@@ -2,8 +2,8 @@
 
 import torch
 import torch.nn.functional as F
+from random_weights import noise
 from torch import Tensor, nn
-from weights import noise
 
 from videoattn.backbones.scales import ScaledResNet, scaled_resnet
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyramids import CHANNELS, SIZES, layer, pyramid
+from random_weights import noise
 from torch import Tensor, nn
-from weights import noise
 
 from videoattn.errors import InputError
 from videoattn.papers.istpa.attention import (

@@ -6,13 +6,13 @@ import pytest
 import torch
 from cifar import small_cifar100
 
-from videoattn.data.images import Images
+from videoattn.data.clips.images import Images
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers.istpa import DATA_SETS, comparison
 from videoattn.papers.istpa.recipe import IMAGES, PROFILES
 from videoattn.papers.istpa.study import study
 from videoattn.reporting import tables
-from videoattn.training.parameters import check
 
 
 def of(tmp_path, **values: object):

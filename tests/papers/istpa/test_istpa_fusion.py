@@ -9,14 +9,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from random_weights import noise, randomise
 from streams import CHANNELS, RESNET, SIZE, backbones, clip
 from torch import Tensor
 from torch.utils.data import Dataset
-from weights import noise, randomise
 
 from videoattn.backbones.scaled_inception import scaled_bn_inception, scaled_inception_resnet_v2
 from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.backbones.scales import scaled_resnet
+from videoattn.engine.loop import fit
+from videoattn.engine.recipe import Recipe
 from videoattn.errors import InputError
 from videoattn.papers.istpa.closed_forms import layer_parameters
 from videoattn.papers.istpa.fusion import FusedBackbone, JoinedNetwork, load_stream
@@ -24,8 +26,6 @@ from videoattn.papers.istpa.losses import interaction_loss, pyramid_loss
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork, StreamNetwork
 from videoattn.progress import Progress
 from videoattn.reporting.cost import parameters
-from videoattn.training.loop import fit
-from videoattn.training.recipe import Recipe
 
 FULL = {
     "vgg": (scaled_vgg16, 224, (256, 512, 512)),

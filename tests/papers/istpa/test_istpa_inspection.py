@@ -6,13 +6,13 @@ import pytest
 import torch
 from einops import rearrange
 
+from videoattn.engine.jobs import Job
+from videoattn.engine.parameters import check
 from videoattn.papers.istpa.inspection import attended, confusion_change, gains, inspected
 from videoattn.papers.istpa.recipe import PROFILES, VARIANTS
 from videoattn.papers.istpa.study import PyramidData, build, settings, use
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
-from videoattn.training.jobs import Job
-from videoattn.training.parameters import check
 
 PROFILE = replace(PROFILES["check"], probe=replace(PROFILES["check"].probe, train=8, test=8))
 
@@ -20,7 +20,7 @@ PROFILE = replace(PROFILES["check"], probe=replace(PROFILES["check"].probe, trai
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> PyramidData:
     patch = pytest.MonkeyPatch()
-    patch.setattr("videoattn.training.rgb_study.cache_root", lambda: tmp_path_factory.mktemp("cache"))
+    patch.setattr("videoattn.engine.rgb_study.cache_root", lambda: tmp_path_factory.mktemp("cache"))
     found = PyramidData(
         check("istpa", {}, ()),
         PROFILE,

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 import torch
+from random_weights import noise, randomise
 from torch import nn
-from weights import noise, randomise
 
 from videoattn.backbones.scaled_inception import scaled_bn_inception, scaled_inception_resnet_v2
 from videoattn.backbones.scaled_vgg import scaled_vgg16

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyramids import layer, pyramid
+from random_weights import noise
 from torch import Tensor, nn
-from weights import noise
 
 from videoattn.errors import InputError
 from videoattn.papers.istpa.attention import normalised

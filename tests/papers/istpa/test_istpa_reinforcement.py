@@ -6,9 +6,9 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from random_weights import noise, randomise
 from streams import CHANNELS, SIZE, backbones, branch_and_skip, clip, images
 from torch import Tensor, nn
-from weights import noise, randomise
 
 from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.backbones.scales import ScaledResNet, scaled_resnet

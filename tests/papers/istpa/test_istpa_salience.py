@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from pyramids import layer, pyramid
+from random_weights import noise
 from torch import Tensor
-from weights import noise
 
 from videoattn.data.probes.clutter import ClutterProbe
 from videoattn.errors import InputError

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 from pyramids import CHANNELS, SIZES, layer, pyramid
+from random_weights import noise
 from torch import Tensor, nn
-from weights import noise
 
 from videoattn.papers.istpa.attention import FUSIONS, PyramidAttention, normalised
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from videoattn.data.decode import UnreadableVideo
-from videoattn.data.videos import Sample
+from videoattn.data.datasets.videos import Sample
+from videoattn.data.decode.decoder import UnreadableVideo
+from videoattn.data.tracks.features import TrackCache
+from videoattn.data.tracks.tracks import Tracks
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError, RunError
-from videoattn.idt.features import TrackCache
-from videoattn.idt.tracks import Tracks
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.claims import claims
 from videoattn.papers.istpa.fusion import FusedBackbone, JoinedNetwork
@@ -25,7 +26,6 @@ from videoattn.papers.istpa.streams.study import StreamsData, side, study
 from videoattn.reporting.audit import printed_value
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
-from videoattn.training.parameters import check
 
 CLASSES = 4
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa import comparison
 from videoattn.papers.istpa.attention import PyramidAttention
@@ -14,7 +15,6 @@ from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
 from videoattn.papers.istpa.recipe import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
 from videoattn.papers.istpa.study import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.reporting.audit import printed_value
-from videoattn.training.parameters import check
 
 
 def of(tmp_path: Path, **values: object):

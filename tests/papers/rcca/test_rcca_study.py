@@ -10,6 +10,7 @@ from torch import nn
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import FrameNetwork
 from videoattn.backbones.video_network import VideoNetwork
+from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.layers.temporal_shift import TemporalShift
@@ -20,7 +21,6 @@ from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.recipe import BACKBONES, CELLS, CPU, PAPER, PROFILES, VARIANTS, VIDEOS
 from videoattn.papers.rcca.study import USES, build, settings, study
 from videoattn.reporting.audit import printed_value
-from videoattn.training.parameters import check
 
 
 def of(tmp_path: Path, **values: object):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from videoattn.data.videos import VideoList
+from videoattn.data.datasets.videos import VideoList
 from videoattn.errors import InputError
 
 SHOWN = 3  # names that a message gives of many

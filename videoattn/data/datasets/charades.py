@@ -6,7 +6,6 @@ G. A. Sigurdsson et al., Hollywood in homes: crowdsourcing data collection for a
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
     brief,
     check_counts,
@@ -17,7 +16,8 @@ from videoattn.data.datasets.annotations import (
     records_of,
     safe,
 )
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 # Videos, as filmed or smaller, are preferred to images. One kind serves for all: the images have another frame rate.

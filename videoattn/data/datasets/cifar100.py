@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets import CIFAR100
 
-from videoattn.data.datasets.about import IMAGES, About
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import IMAGES, About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME = "cifar100"

@@ -11,7 +11,6 @@ and are not used. All of it is decoded, also where a decoder counts a frame more
 
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
     brief,
     check_counts,
@@ -23,7 +22,8 @@ from videoattn.data.datasets.annotations import (
     present,
     safe,
 )
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS, VOCABULARY = "rgb", "Diving48_vocab.json"

@@ -9,7 +9,6 @@ is the action. The same layout with fewer actions is read too.
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
     brief,
     check_counts,
@@ -20,7 +19,8 @@ from videoattn.data.datasets.annotations import (
     present,
     safe,
 )
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME, ACTIONS = "egtea", "action_idx.txt"

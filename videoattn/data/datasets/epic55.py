@@ -15,9 +15,9 @@ import ast
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import brief, check_counts, found, number, present, records_of, safe
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME = "epic55-p01-25"

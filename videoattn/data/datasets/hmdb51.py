@@ -8,9 +8,9 @@ layout with fewer classes is read too.
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import brief, check_name, lines_of, number, present, safe
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME, LISTS = "hmdb51", "testTrainMulti_7030_splits"

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import brief, check_disjoint, check_name, found, number, present, records_of
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME = "kinetics400"

@@ -7,10 +7,10 @@ Kinetics-400, which must lie under the same root, as must its videos. Classes ar
 from pathlib import Path
 
 from videoattn.data.datasets import kinetics400
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import brief, check_counts, found, lines_of
+from videoattn.data.datasets.info import About
 from videoattn.data.datasets.kinetics400 import Clip
-from videoattn.data.videos import VideoList
+from videoattn.data.datasets.videos import VideoList
 from videoattn.errors import InputError
 
 NAME = "mini_kinetics"

@@ -7,9 +7,9 @@ The labels of the test videos were never public: subset "test" is the validation
 
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, found, lines_of, present, safe
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS = "20bn-something-something-v1"

@@ -8,7 +8,6 @@ Training and evaluation are done on the training and the validation set: subset 
 
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import (
     brief,
     check_counts,
@@ -20,7 +19,8 @@ from videoattn.data.datasets.annotations import (
     present,
     safe,
 )
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS = "20bn-something-something-v2"

@@ -8,9 +8,9 @@ HandstandPushups differently, and test lists carry no labels. The same layout wi
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.about import About
 from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, lines_of, number, present, safe
-from videoattn.data.videos import Sample, VideoList
+from videoattn.data.datasets.info import About
+from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS, LISTS = "UCF-101", "ucfTrainTestlist"

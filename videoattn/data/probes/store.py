@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from videoattn.data.parallel import cores, each
 from videoattn.data.probes.video import write_video
 from videoattn.errors import InputError, RunError
+from videoattn.parallel import cores, each
 from videoattn.progress import track
 
 FPS = 10

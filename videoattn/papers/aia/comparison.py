@@ -1,9 +1,9 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
+from videoattn.engine.jobs import Row
 from videoattn.papers.aia.attention import NAMES
 from videoattn.papers.aia.network import RIVALS
 from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, protocol
-from videoattn.training.jobs import Row
 
 # Table II: networks over 8, 12 and 16 frames, and the last rows: their scores, added.
 KINDS = ("tsn", "tsm")

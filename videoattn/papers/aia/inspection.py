@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.data.clips import Clips
+from videoattn.data.clips.clips import Clips
+from videoattn.engine.jobs import Job
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.layers.temporal_shift import STAGES
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images, heat_strips
-from videoattn.training.jobs import Job
 
 EXPLORED = 24  # clips that the widget offers
 FIGURE_6 = ("C", "ST", "C->ST", "ST->C", "C+ST", "STinC", "CinST", "CinST+STinC", "STinC->CinST", "CinST->STinC")

@@ -5,9 +5,9 @@ Training is that of section IV-B on all of them (the profile `paper`). Rows that
 
 from dataclasses import replace
 
+from videoattn.engine.protocol import IMAGENET, Cells, Protocol
 from videoattn.papers.aia.comparison import TABLE_1, TABLE_2, TABLE_3, of_frames
 from videoattn.papers.aia.recipe import PAPER
-from videoattn.training.protocol import IMAGENET, Cells, Protocol
 
 FIVE = {"Top-1": "top1", "Top-5": "top5"}
 COMPARED = ("tsn-none", "c3d", "gst", "tsm-none", of_frames("tsn", 8), of_frames("tsm", 8))  # tables III to V

@@ -7,13 +7,13 @@ last layer at the start is TSM's.
 
 from dataclasses import dataclass, replace
 
-from videoattn.data.augment import CENTRE, SCALES
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips.augment import CENTRE, SCALES
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.order import LEVELS, OrderProbe
+from videoattn.engine.recipe import Recipe
+from videoattn.engine.rgb_study import RGBProfile
 from videoattn.papers.aia.attention import NAMES
 from videoattn.papers.aia.network import RIVALS
-from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBProfile
 
 CROPS = {"centre": CENTRE, "multi-scale": SCALES}  # in training: section IV-B, and the authors' code
 

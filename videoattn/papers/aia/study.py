@@ -10,16 +10,16 @@ from videoattn.backbones.inflated import ClipNetwork
 from videoattn.backbones.resnet import resnet
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips.settings import ClipSettings
+from videoattn.engine.parameters import Parameters
+from videoattn.engine.profiles import sized
+from videoattn.engine.rgb_study import RGBData, check_rgb, rgb_study
+from videoattn.engine.study import Study
 from videoattn.papers.aia import inspection
 from videoattn.papers.aia.comparison import rows
 from videoattn.papers.aia.network import gated
 from videoattn.papers.aia.protocols import PROTOCOLS
 from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
-from videoattn.training.parameters import Parameters
-from videoattn.training.profiles import sized
-from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
-from videoattn.training.study import Study
 
 
 def study(parameters: Parameters) -> Study:

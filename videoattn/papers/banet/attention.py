@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from videoattn.data.augment import IMAGENET_STD
+from videoattn.data.clips.augment import IMAGENET_STD
 from videoattn.errors import InputError
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from videoattn.data.decode import Decoder
+from videoattn.data.clips.sampling import segment_starts
+from videoattn.data.decode.decoder import Decoder
 from videoattn.data.probes.video import write_video
-from videoattn.data.sampling import segment_starts
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.banet.audit import MAPS, NETWORKS
 from videoattn.papers.banet.cascade import CascadedAttention

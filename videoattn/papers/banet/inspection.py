@@ -9,14 +9,14 @@ from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from videoattn.data.clips import Clips
+from videoattn.data.clips.clips import Clips
 from videoattn.data.probes.interruption import KINDS
+from videoattn.engine.jobs import Job
 from videoattn.papers.banet.attention import LARGEST, FrameAttention, bump, differences
 from videoattn.papers.banet.network import BANet
 from videoattn.papers.banet.selection import AllFrames
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images, film_strips
-from videoattn.training.jobs import Job
 
 BATCH = 64  # clips at a time
 EXPLORED = 24  # clips that the widget offers

@@ -6,8 +6,8 @@ Table III, of one split, and the rows of other papers are left out. Dropout and 
 according to the size of data sets", to what is not printed: here they stay.
 """
 
+from videoattn.engine.protocol import IMAGENET, Cells, Protocol
 from videoattn.papers.banet.comparison import COLUMN, TABLE_2, TABLE_5, TABLE_6, TABLE_7
-from videoattn.training.protocol import IMAGENET, Cells, Protocol
 
 BEFORE = (
     "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400; the weights of the 2D "

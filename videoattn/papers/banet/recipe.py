@@ -5,11 +5,11 @@ Values of the profile `paper` are those of Z. Zhou et al., section IV, cited bes
 
 from dataclasses import dataclass, replace
 
-from videoattn.data.augment import CENTRE
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips.augment import CENTRE
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.interruption import InterruptionProbe
-from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBProfile
+from videoattn.engine.recipe import Recipe
+from videoattn.engine.rgb_study import RGBProfile
 
 IN_TURN = ("HW", "TW", "TH")
 READINGS = ("learned-weight", "learned-perturbed", "learned-none")  # besides the default

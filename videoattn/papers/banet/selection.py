@@ -6,7 +6,7 @@ Each maps a clip (B, 3, N, H, W) to `Kept`.
 import torch
 from torch import Tensor, nn
 
-from videoattn.data.sampling import segment_starts
+from videoattn.data.clips.sampling import segment_starts
 from videoattn.errors import InputError
 from videoattn.papers.banet.attention import FrameAttention, Kept, best, check_clip, differences, kept_frames
 

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 from torch import nn
 
-from videoattn.backbones.bn_inception_weights import WEIGHTS
 from videoattn.backbones.eco import ECO, eco, eco_lite, load_bn_inception, small_eco
-from videoattn.data.clip_data import ClipData
-from videoattn.data.clip_settings import ClipSettings
-from videoattn.data.clips import Clips
-from videoattn.data.listing import listed
+from videoattn.data.clips.clip_data import ClipData
+from videoattn.data.clips.clips import Clips
+from videoattn.data.clips.settings import ClipSettings
+from videoattn.data.datasets.splits import listed
+from videoattn.engine.jobs import Job
+from videoattn.engine.parameters import Parameters
+from videoattn.engine.profiles import sized
+from videoattn.engine.rgb_study import RGBData, check_rgb, rgb_study
+from videoattn.engine.study import Study
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.locations import cache_root
@@ -22,11 +26,7 @@ from videoattn.papers.banet.network import BANet
 from videoattn.papers.banet.protocols import PROTOCOLS
 from videoattn.papers.banet.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant
 from videoattn.papers.banet.selection import selection
-from videoattn.training.jobs import Job
-from videoattn.training.parameters import Parameters
-from videoattn.training.profiles import sized
-from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
-from videoattn.training.study import Study
+from videoattn.weights.bn_inception import WEIGHTS
 
 MAPS = 96  # channels of the stacked maps of ECO
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from videoattn.backbones.resnet import resnet
-from videoattn.data.snippets import SnippetSettings
+from videoattn.data.clips.snippets import SnippetSettings
 from videoattn.layers.non_local import spatial_max_pool
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block, width

@@ -9,9 +9,9 @@ from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from videoattn.data.augment import centre_crop
+from videoattn.data.clips.augment import centre_crop
+from videoattn.data.clips.snippets import Snippets
 from videoattn.data.probes.store import read_truth
-from videoattn.data.snippets import Snippets
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.cma.network import STREAMS, CMANetwork
 from videoattn.reporting.explorer import explorer

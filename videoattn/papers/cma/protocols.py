@@ -6,9 +6,9 @@ long the flow branch and what is not trained in turns are trained is not printed
 splits of UCF101 table 6 is about is not printed either; it is taken for the mean of the three.
 """
 
+from videoattn.engine.protocol import IMAGENET, Cells, Protocol
 from videoattn.papers.cma.comparison import TABLE_1, TABLE_4, TABLE_6
 from videoattn.papers.cma.recipe import PAPER
-from videoattn.training.protocol import IMAGENET, Cells, Protocol
 
 
 def _top_five(lines: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, str, str], ...]:

@@ -7,10 +7,10 @@ no test video steers a training). Its weight decay "5^-4" is read as 5e-4.
 
 from dataclasses import dataclass, field, replace
 
-from videoattn.data.clip_settings import LATER
+from videoattn.data.clips.settings import LATER
+from videoattn.data.clips.snippets import SnippetSettings
 from videoattn.data.probes.binding import BindingProbe
-from videoattn.data.snippets import SnippetSettings
-from videoattn.training.recipe import Recipe
+from videoattn.engine.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,18 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from videoattn.data.flow import FlowSettings
-from videoattn.data.listing import Lists, listed
-from videoattn.data.parallel import cores
-from videoattn.data.snippets import Snippets
-from videoattn.data.two_stream import TwoStreamData
+from videoattn.data.clips.snippets import Snippets
+from videoattn.data.clips.two_stream import TwoStreamData
+from videoattn.data.datasets.splits import Lists, listed
+from videoattn.data.flow.cache import FlowSettings
+from videoattn.engine.jobs import Job
+from videoattn.engine.objective import ONE_CLASS, Objective
+from videoattn.engine.parameters import PROBE, Parameters
+from videoattn.engine.profiles import sized
+from videoattn.engine.protocol import Start
+from videoattn.engine.recipe import values
+from videoattn.engine.study import Study
+from videoattn.engine.user_videos import user_lists
 from videoattn.errors import InputError
 from videoattn.locations import cache_root
 from videoattn.papers.cma import inspection
@@ -17,14 +24,7 @@ from videoattn.papers.cma.build import build, warm_job
 from videoattn.papers.cma.comparison import ROWS
 from videoattn.papers.cma.protocols import PROTOCOLS
 from videoattn.papers.cma.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant
-from videoattn.training.jobs import Job
-from videoattn.training.objective import ONE_CLASS, Objective
-from videoattn.training.parameters import PROBE, Parameters
-from videoattn.training.profiles import sized
-from videoattn.training.protocol import Start
-from videoattn.training.recipe import values
-from videoattn.training.study import Study
-from videoattn.training.user_videos import user_lists
+from videoattn.parallel import cores
 
 
 def study(parameters: Parameters) -> Study:

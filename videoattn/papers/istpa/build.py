@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from videoattn.backbones.bn_inception_weights import WEIGHTS
 from videoattn.backbones.scaled_inception import scaled_bn_inception, scaled_inception_resnet_v2
 from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.backbones.scales import ScaledBackbone, scaled_resnet
@@ -11,6 +10,7 @@ from videoattn.errors import InputError
 from videoattn.locations import cache_root
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork, StreamNetwork
 from videoattn.papers.istpa.recipe import PLACES, POOLED, NetworkProfile, Variant
+from videoattn.weights.bn_inception import WEIGHTS
 
 
 def stream_network(

@@ -1,7 +1,7 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
+from videoattn.engine.jobs import Row
 from videoattn.papers.istpa.recipe import NETWORKS, VARIANTS
-from videoattn.training.jobs import Row
 
 
 def frames_name(frames: int) -> str:

@@ -10,8 +10,9 @@ from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from videoattn.data.clip_settings import frame_indices
-from videoattn.data.clips import Clips
+from videoattn.data.clips.clips import Clips
+from videoattn.data.clips.settings import frame_indices
+from videoattn.engine.jobs import Job
 from videoattn.evaluation.metrics import class_gains, classification_metrics
 from videoattn.papers.istpa import salience
 from videoattn.papers.istpa.attention import Scores
@@ -20,7 +21,6 @@ from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
-from videoattn.training.jobs import Job
 
 BATCH = 32  # clips at a time
 SHOWN = 5  # frames of figure 6, outputs of figure 7

@@ -7,10 +7,10 @@ whose 95.1 is the late fusion of table 4.
 
 from dataclasses import replace
 
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips.settings import ClipSettings
+from videoattn.engine.protocol import IMAGENET, SCRATCH, Cells, Protocol
 from videoattn.papers.istpa import comparison
 from videoattn.papers.istpa.recipe import CHARADES, DENSE, IMAGES, PAPER, SHIFTED, epochs
-from videoattn.training.protocol import IMAGENET, SCRATCH, Cells, Protocol
 
 TABLES = {
     "1": comparison.TABLE_1,

@@ -5,12 +5,12 @@ Values of the profile `paper` are those of W. Hu et al., section 5, cited beside
 
 from dataclasses import dataclass, field, replace
 
-from videoattn.data.augment import CENTRE
-from videoattn.data.clip_settings import LATER, ClipSettings
+from videoattn.data.clips.augment import CENTRE
+from videoattn.data.clips.settings import LATER, ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
+from videoattn.engine.recipe import Recipe
+from videoattn.engine.rgb_study import RGBProfile
 from videoattn.papers.istpa.attention import DOWNSAMPLING, FUSIONS
-from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBProfile
 
 # Places of each network that can be scales, the lowest first; the last one is the top scale.
 PLACES = {

@@ -3,9 +3,14 @@
 import functools
 from dataclasses import replace
 
-from videoattn.data.clip_settings import ClipSettings
-from videoattn.data.clips import Clips
+from videoattn.data.clips.clips import Clips
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import cifar100
+from videoattn.engine.jobs import Job
+from videoattn.engine.parameters import Parameters
+from videoattn.engine.profiles import sized
+from videoattn.engine.rgb_study import RGBData, check_rgb, rgb_study
+from videoattn.engine.study import Study
 from videoattn.papers.istpa import inspection
 from videoattn.papers.istpa.build import stream_network
 from videoattn.papers.istpa.comparison import frames_name, rows
@@ -13,11 +18,6 @@ from videoattn.papers.istpa.network import StreamNetwork
 from videoattn.papers.istpa.protocols import PROTOCOLS
 from videoattn.papers.istpa.recipe import IMAGES, PROFILES, SIDES, VARIANTS, VIDEOS, Profile, Variant
 from videoattn.papers.istpa.streams.recipe import VARIANTS as STREAMS
-from videoattn.training.jobs import Job
-from videoattn.training.parameters import Parameters
-from videoattn.training.profiles import sized
-from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
-from videoattn.training.study import Study
 
 TRAIN, TEST = "train", "test"
 

@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.data.clips import Clips
+from videoattn.data.clips.clips import Clips
+from videoattn.engine.jobs import Job
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.reach import effective
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images, heat_strips
-from videoattn.training.jobs import Job
 
 EXPLORED = 24  # clips that the widget offers
 

@@ -9,9 +9,9 @@ long as any training here.
 
 from dataclasses import replace
 
+from videoattn.engine.protocol import IMAGENET, Cells, Protocol
 from videoattn.papers.rcca.comparison import TABLE_5, tables
 from videoattn.papers.rcca.recipe import PAPER
-from videoattn.training.protocol import IMAGENET, Cells, Protocol
 
 TABLES = tuple(Cells(table=table, lines=lines) for table, lines in tables("tsm-").items())  # tables 1 to 4
 NAMES = {"ucf101": "UCF101", "hmdb51": "HMDB51", "mini_kinetics": "Mini-Kinetics"}

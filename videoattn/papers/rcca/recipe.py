@@ -5,10 +5,10 @@ Values of the profile `paper` are those of C. Cao et al., sections 4.1 to 4.4, c
 
 from dataclasses import dataclass, field, replace
 
-from videoattn.data.clip_settings import LATER, ClipSettings
+from videoattn.data.clips.settings import LATER, ClipSettings
 from videoattn.data.probes.relation import RelationProbe
-from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBProfile
+from videoattn.engine.recipe import Recipe
+from videoattn.engine.rgb_study import RGBProfile
 
 FIVE = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")  # section 4.1
 

@@ -10,7 +10,12 @@ from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.positions import conv_channels, conv_path
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.data.clip_settings import ClipSettings
+from videoattn.data.clips.settings import ClipSettings
+from videoattn.engine.parameters import Parameters
+from videoattn.engine.profiles import sized
+from videoattn.engine.recipe import Recipe
+from videoattn.engine.rgb_study import RGBData, check_rgb, rgb_study
+from videoattn.engine.study import Study
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.rcca import inspection
@@ -19,11 +24,6 @@ from videoattn.papers.rcca.comparison import crops_name, rows
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.protocols import PROTOCOLS
 from videoattn.papers.rcca.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant
-from videoattn.training.parameters import Parameters
-from videoattn.training.profiles import sized
-from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBData, check_rgb, rgb_study
-from videoattn.training.study import Study
 
 USES = {"tsm": "uniform", "mfnet": "dense", "cells": "dense"}
 

@@ -1,8 +1,8 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
+from videoattn.engine.jobs import Row
 from videoattn.papers.istpa.comparison import PRINTED
 from videoattn.papers.istpa.streams.recipe import ABLATION, IDT, JOINT, STREAMS, VARIANTS, WITHOUT, Profile
-from videoattn.training.jobs import Row
 
 HELD = "held"  # what the held-out videos are called
 # Late fusions of the streams with the profile's attention; their weights are searched on the held-out videos.

@@ -8,10 +8,10 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from videoattn.data.decode import Decoder, short_side
+from videoattn.data.decode.decoder import Decoder, short_side
+from videoattn.data.tracks.extraction import video_tracks
+from videoattn.data.tracks.tracks import Tracks
 from videoattn.evaluation.metrics import mean_interval
-from videoattn.idt.extraction import video_tracks
-from videoattn.idt.tracks import Tracks
 from videoattn.papers.istpa.streams.study import StreamsData
 from videoattn.reporting.figures import film_strips, flow_image
 from videoattn.reporting.record import Record

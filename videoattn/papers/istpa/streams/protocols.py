@@ -4,9 +4,9 @@ Steps are counted as in `videoattn.papers.istpa.protocols`, of the videos that a
 rate falls after 12,000 and 24,000. The rows of tables 12 and 13 with 30 frames are not run.
 """
 
+from videoattn.engine.protocol import IMAGENET, Cells, Protocol
 from videoattn.papers.istpa.streams.comparison import TABLE_4, TABLE_9, TABLE_11, TABLE_12, TABLE_13
 from videoattn.papers.istpa.streams.recipe import PAPER, jobs, recipe
-from videoattn.training.protocol import IMAGENET, Cells, Protocol
 
 HELD = (
     f"{PAPER.held:.0%} of the training videos are held out, to search the weights of late fusion on them, where the "

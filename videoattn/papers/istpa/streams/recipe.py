@@ -6,14 +6,14 @@ Values of the profile `paper` are those of W. Hu et al., section 5, cited beside
 import dataclasses
 from dataclasses import dataclass, replace
 
-from videoattn.data.augment import CENTRE
+from videoattn.data.clips.augment import CENTRE
+from videoattn.data.clips.snippets import SnippetSettings
 from videoattn.data.probes.clutter import ClutterProbe
-from videoattn.data.snippets import SnippetSettings
-from videoattn.idt.settings import IDTSettings
+from videoattn.data.tracks.settings import IDTSettings
+from videoattn.engine.recipe import Recipe
+from videoattn.engine.rgb_study import RGBProfile
 from videoattn.papers.istpa import recipe as attention
 from videoattn.papers.istpa.recipe import NetworkProfile
-from videoattn.training.recipe import Recipe
-from videoattn.training.rgb_study import RGBProfile
 
 
 @dataclass(frozen=True, kw_only=True)

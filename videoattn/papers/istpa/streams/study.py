@@ -8,15 +8,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from videoattn.data.clips.snippets import Snippets
+from videoattn.data.clips.two_stream import TwoStreamData, kinds
 from videoattn.data.datasets import cifar100
-from videoattn.data.flow import FlowSettings
-from videoattn.data.listing import Lists, listed
-from videoattn.data.parallel import cores
-from videoattn.data.snippets import Snippets
-from videoattn.data.two_stream import TwoStreamData, kinds
+from videoattn.data.datasets.splits import Lists, listed
+from videoattn.data.flow.cache import FlowSettings
+from videoattn.data.tracks.classify import idt_scores
+from videoattn.data.tracks.features import TrackCache
+from videoattn.engine.jobs import Job
+from videoattn.engine.parameters import PROBE, Parameters
+from videoattn.engine.profiles import sized
+from videoattn.engine.protocol import Start
+from videoattn.engine.recipe import values
+from videoattn.engine.rgb_study import WITHOUT_EFFECT
+from videoattn.engine.study import Study
+from videoattn.engine.user_videos import user_lists
 from videoattn.errors import RunError
-from videoattn.idt.classify import idt_scores
-from videoattn.idt.features import TrackCache
 from videoattn.locations import cache_root
 from videoattn.papers.istpa.recipe import SIDES
 from videoattn.papers.istpa.recipe import VARIANTS as ATTENTION
@@ -24,15 +31,8 @@ from videoattn.papers.istpa.streams.comparison import HELD, rows
 from videoattn.papers.istpa.streams.network import build
 from videoattn.papers.istpa.streams.protocols import PROTOCOLS
 from videoattn.papers.istpa.streams.recipe import IDT, PROFILES, VARIANTS, VIDEOS, Profile, Variant
+from videoattn.parallel import cores
 from videoattn.reporting.record import read
-from videoattn.training.jobs import Job
-from videoattn.training.parameters import PROBE, Parameters
-from videoattn.training.profiles import sized
-from videoattn.training.protocol import Start
-from videoattn.training.recipe import values
-from videoattn.training.rgb_study import WITHOUT_EFFECT
-from videoattn.training.study import Study
-from videoattn.training.user_videos import user_lists
 
 PART = "streams"
 WITHOUT_FLOW = (

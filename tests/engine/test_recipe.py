@@ -1,0 +1,68 @@
+"""Recipes: what cannot be is refused, and every value counts in the digest."""
+
+from dataclasses import fields, replace
+
+import pytest
+
+from videoattn.engine.recipe import Recipe, as_json, digest
+from videoattn.errors import InputError
+
+RECIPE = Recipe(epochs=2, batch_size=8, lr=0.1)
+OTHER = {
+    "epochs": 3,
+    "batch_size": 4,
+    "lr": 0.2,
+    "optimizer": "adamw",
+    "momentum": 0.5,
+    "weight_decay": 0.1,
+    "accumulation": 2,
+    "schedule": "linear",
+    "plateau_patience": 1,
+    "plateau_factor": 0.5,
+    "clip_norm": 1.0,
+    "precision": "bf16",
+    "rehearsal": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"epochs": 0}, "epochs=0: at least 1"),
+        ({"batch_size": -1}, "batch_size=-1: at least 1"),
+        ({"rehearsal": 0}, "rehearsal=0: at least 1"),
+        ({"accumulation": 3}, "batch_size=8 cannot be made of 3 equal batches"),
+        ({"precision": "fp8"}, "precision 'fp8' is unknown; possible are no, bf16, fp16"),
+        ({"optimizer": "adam"}, "optimizer 'adam' is unknown; possible are sgd, nesterov, adamw"),
+        ({"schedule": "cosine"}, "schedule 'cosine' is unknown; possible are plateau, linear, steps"),
+        ({"schedule": "plateau 1"}, "schedule 'plateau 1': behind 'steps', and nowhere else"),
+        ({"schedule": "steps"}, "schedule 'steps': behind 'steps'"),
+        ({"schedule": "steps 2"}, "schedule 'steps 2': .* rising epochs from 1 to 1"),
+        ({"schedule": "steps 5 3", "epochs": 9}, "schedule 'steps 5 3': .* rising"),
+        ({"schedule": "steps 0"}, "schedule 'steps 0': .* rising"),
+        ({"schedule": "steps 1.5"}, "schedule 'steps 1.5': epochs are expected"),
+    ],
+)
+def test_impossible_values_are_named(values, text):
+    with pytest.raises(InputError, match=text):
+        replace(RECIPE, **values)
+
+
+def test_every_value_changes_the_digest():
+    assert OTHER.keys() == {field.name for field in fields(Recipe)}
+    digests = {digest(RECIPE), *(digest(replace(RECIPE, **{name: value})) for name, value in OTHER.items())}
+    assert len(digests) == 1 + len(OTHER)
+
+
+def test_the_digest_depends_on_the_values_alone():
+    assert digest({"b": (1, 2), "a": RECIPE}) == digest({"a": replace(RECIPE), "b": [1, 2]})
+    assert digest({"a": [1, 2]}) != digest({"a": [2, 1]})
+    assert len(digest({})) == 10
+    assert as_json({"b": 1, "a": (True, None)}) == '{\n "a": [\n  true,\n  null\n ],\n "b": 1\n}'
+
+
+def test_what_has_no_canonical_form_is_refused():
+    with pytest.raises(TypeError, match="has no JSON form"):
+        digest({"a": {1, 2}})
+    with pytest.raises(TypeError, match="has no JSON form"):
+        digest(Recipe)

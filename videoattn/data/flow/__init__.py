@@ -1,0 +1,1 @@
+"""Optical flow, computed once and kept."""

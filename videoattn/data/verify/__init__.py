@@ -1,0 +1,1 @@
+"""Whether the videos of a data set are whole."""

@@ -1,0 +1,128 @@
+"""The papers' protocols on real data sets: what changes with the data set and with what networks start from.
+
+A paper's `protocols.py` holds its own, as PROTOCOLS.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from videoattn.engine.parameters import PROBE, Parameters
+from videoattn.errors import InputError, RunError
+from videoattn.reporting.record import Record, read
+
+SCRATCH, IMAGENET, FILE = "scratch", "imagenet", "file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Cells of one of the paper's tables that a protocol fills.
+
+    lines: (row, column, row of the results), the first two as in the paper's `printed.csv`. splits: the official
+    split of the table, or those of which it gives the mean. metric: of the results.
+    """
+
+    table: str
+    lines: tuple[tuple[str, str, str], ...]
+    splits: tuple[int, ...] = (1,)
+    metric: str = "top1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How a paper trains and tests on one data set.
+
+    start: from what: "scratch", "imagenet", or the data set of the run whose networks are fine-tuned. where: in the
+    paper. changes: of the profile `paper`, each value with its source beside it. cells: of the paper's tables. departs:
+    in what it cannot be the paper's; such results are not set beside the paper's.
+    """
+
+    data_set: str
+    start: str
+    where: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    cells: tuple[Cells, ...] = ()
+    departs: str = ""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the networks of a study start from.
+
+    name: as in `Protocol`, or "file" for a checkpoint of which nothing else is known. path: the run's folder or the
+    file. digest: of the run's plan, or of what is in the file.
+    """
+
+    name: str
+    path: Path | None = None
+    digest: str = ""
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether ImageNet weights are asked for."""
+        return self.name == IMAGENET
+
+    def plan(self) -> dict:
+        """What a study's plan says of it: nothing but "pretrained" where it is not a run or a file."""
+        more = {"init": {"name": self.name, "of": self.digest}} if self.path else {}
+        return {"pretrained": self.pretrained} | more
+
+
+FROM_SCRATCH = Start(SCRATCH)
+
+
+def started_from(plan: Mapping[str, Any]) -> str:
+    """The name of what a record's networks started from, by its plan."""
+    return plan.get("init", {}).get("name") or (IMAGENET if plan["pretrained"] else SCRATCH)
+
+
+def start_of(parameters: Parameters, protocols: Sequence[Protocol], part: str = "") -> Start:
+    """What the parameters say, or, in the profile `paper`, what the first protocol of the data set asks for.
+
+    Raises:
+        InputError: INIT holds no complete run of this part of the paper, or stands beside PRETRAINED; or the protocol
+            asks for a run and none is named.
+    """
+    if parameters.init:
+        if parameters.pretrained == "true":
+            raise InputError(
+                f"INIT is {str(parameters.init)!r} and PRETRAINED is 'true': networks start from one of them"
+            )
+        return _from(parameters.init, parameters.paper, part)
+    if parameters.pretrained != "auto":
+        return Start(IMAGENET if parameters.pretrained == "true" else SCRATCH)
+    own = [protocol for protocol in protocols if protocol.data_set == parameters.dataset]
+    if parameters.profile != "paper" or not own:
+        return FROM_SCRATCH
+    if own[0].start not in (SCRATCH, IMAGENET):
+        raise InputError(
+            f"on {parameters.dataset} {parameters.paper} fine-tunes networks that were trained on {own[0].start} "
+            f"({own[0].where}): give INIT=<folder of that run>, or PRETRAINED=true or false to do otherwise"
+        )
+    return Start(own[0].start)
+
+
+def protocol_of(parameters: Parameters, start: Start, protocols: Sequence[Protocol]) -> Protocol | None:
+    """The protocol of the data set from that start; the first of the data set where none is; None without any."""
+    own = [protocol for protocol in protocols if protocol.data_set == parameters.dataset]
+    return next((protocol for protocol in own if protocol.start == start.name), own[0] if own else None)
+
+
+def _from(path: Path, paper: str, part: str) -> Start:
+    if path.is_file():
+        with path.open("rb") as file:
+            return Start(FILE, path, hashlib.file_digest(file, "sha256").hexdigest()[:10])
+    try:
+        record: Record = read(path)
+    except RunError as error:
+        raise InputError(
+            f"INIT is {str(path)!r}: the folder of a run or a checkpoint file is expected; {error}"
+        ) from None
+    found, expected = ("/".join(filter(None, names)) for names in ((record.paper, record.part), (paper, part)))
+    if found != expected:
+        raise InputError(f"INIT is {str(path)!r}: a run of {found}; one of {expected} is expected")
+    if not record.complete:
+        raise InputError(f"INIT is {str(path)!r}: that run is not complete; its own command goes on with it")
+    return Start(record.parameters.get("DATASET", PROBE), path, record.digest)
