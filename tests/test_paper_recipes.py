@@ -19,7 +19,7 @@ from videoattn.errors import InputError, RunError
 from videoattn.evaluation.multilabel import charades_metrics
 from videoattn.locations import repository
 from videoattn.papers import data_sets, parts
-from videoattn.reporting.record import read
+from videoattn.engine.record import read
 
 FRAMES, HEIGHT, WIDTH = 12, 64, 80
 

@@ -11,7 +11,7 @@ from videoattn.engine.parameters import check
 from videoattn.errors import RunError
 from videoattn.papers import PAPERS, parts
 from videoattn.reporting import tables
-from videoattn.reporting.record import Record, environment
+from videoattn.engine.record import Record, environment
 
 
 def record(part: str, rows: dict[str, float]) -> Record:

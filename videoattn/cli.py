@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check, unknown
 from videoattn.errors import InputError, RunError
-from videoattn.papers import PAPERS, check_paper, data_sets, flow_settings
+from videoattn.papers import PAPERS, check_paper, data_sets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     reproduce = commands.add_parser(
         "reproduce",
-        help="execute a paper's notebook: train, test and record",
+        help="train and test a paper's networks, then execute its notebook",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(
             ["parameters (PROFILE is auto here, check in the notebook):", f"  {'PAPER':14} one of {', '.join(PAPERS)}"]
@@ -147,9 +147,9 @@ def _add_data(data: argparse.ArgumentParser) -> None:
 def _reproduce(options: argparse.Namespace) -> None:
     parameters = read_parameters(options.parameters, os.environ)
     if not options.check:
-        from videoattn.reproduce import main_reproduce
+        from videoattn.reproduce import reproduce
 
-        main_reproduce(parameters)
+        reproduce(parameters)
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -201,6 +201,8 @@ def _data_flow(options: argparse.Namespace) -> None:
             raise InputError(f"--{own[0].replace('_', '-')} is given, but --paper decides it: leave one of them out")
         names = {"DATASET": options.data_set, "DATA": options.root, "SPLIT": options.split}
         values = names | {"PROFILE": "paper", "FLOW": options.algorithm or "auto", "PRETRAINED": "false"}
+        from videoattn.engine.experiment import flow_settings
+
         settings = flow_settings(check(paper, values, data_sets(paper)))
     from videoattn.data.flow.command import main_flow
 

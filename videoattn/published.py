@@ -10,15 +10,16 @@ import nbformat
 import pandas as pd
 
 from videoattn.data.datasets import about
-from videoattn.engine.by_parameters import study_of
+from videoattn.engine.experiment import module_of, studies
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Protocol, started_from
 from videoattn.errors import InputError, RunError
 from videoattn.io import write_atomically
 from videoattn.locations import runs_root
-from videoattn.papers import PAPERS, data_sets, parts
+from videoattn.papers import PAPERS, data_sets
 from videoattn.reporting.beside import beside_paper, departures, split_of
-from videoattn.reporting.record import Record, publish, read, records
+from videoattn.engine.record import Record, publish, read, records
+from videoattn.engine.study import make_study
 from videoattn.reporting.tables import accuracy, data_name, measured, protocol, reference
 
 
@@ -26,13 +27,13 @@ def is_stale(record: Record) -> bool:
     """Whether the recipe that a record was made with is no longer the one of its profile."""
     if data_name(record) != "probe":
         return False  # the digest holds the user's own files, which need not be at hand
-    study = study_of(check(record.paper, record.parameters, data_sets(record.paper)), record.part)
+    study = make_study(check(record.paper, record.parameters, data_sets(record.paper)), record.study)
     return study is None or study.digest != record.digest
 
 
 def claims_table(paper: str) -> str:
     """The claims of a paper with their verdicts, as Markdown; judged on the published record of each of its studies."""
-    found = [reference(paper, part) for part in parts(paper)]
+    found = [reference(paper, study) for study in studies(paper)]
     rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(*(own and own[1] for own in found))
     head = ["claim", "in the paper", "tested in section", "verdict here"]
     lines = [(c.claim, c.where, c.section, c.verdict) for c in rows]
@@ -41,17 +42,17 @@ def claims_table(paper: str) -> str:
 
 def headline_table(record: Record) -> str:
     """The rows of a record that matter most, as Markdown."""
-    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.part, "comparison")))
-    rows = importlib.import_module(module).HEADLINE
+    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.study, "comparison")))
+    rows = experiments.HEADLINE
     lines = [(label, accuracy(record, row)) for label, row in rows if record.values(row)]
-    name = ", ".join(filter(None, (record.paper, record.part)))
+    name = ", ".join(filter(None, (record.paper, record.study)))
     head = [name, f"top-1 %, {data_name(record)}"]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def result_section(paper: str) -> str:
     """What README and notebook say of a paper: its claims, the rows that matter most, and how they were measured."""
-    found = [own[1] for own in (reference(paper, part) for part in parts(paper)) if own]
+    found = [own[1] for own in (reference(paper, study) for study in studies(paper)) if own]
     sections = [claims_table(paper)]
     for record in found:
         stale = " **Stale: the recipe has changed since.**" if is_stale(record) else ""
@@ -109,7 +110,7 @@ def _beside_paper(folder: Path, record: Record) -> list[str]:
         return [f"Not set beside the paper's tables ({chosen.where}), since {'; '.join(reasons)}."]
     fellows = {split_of(record): record}
     for _, other in records(folder.parent.parent, record.paper, strict=False):
-        same = (other.part, other.parameters.get("DATASET")) == (record.part, chosen.data_set)
+        same = (other.study, other.parameters.get("DATASET")) == (record.study, chosen.data_set)
         if same and _but_data(other) == _but_data(record) and not _judged(other)[1]:
             fellows.setdefault(split_of(other), other)
     return list(beside_paper(fellows, chosen)) or [f"The paper prints no number for this run ({chosen.where})."]
@@ -118,12 +119,12 @@ def _beside_paper(folder: Path, record: Record) -> list[str]:
 def _judged(record: Record) -> tuple[Protocol | None, list[str]]:
     """The paper's protocol that a run on real data is nearest to, and in what it departs: itself, or the run whose
     networks it started from."""
-    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.part)))
-    own = [p for p in importlib.import_module(f"{module}.protocols").PROTOCOLS if p.data_set == data_name(record)]
+    experiments = module_of(record.paper, record.study)
+    own = [p for p in experiments.PROTOCOLS if p.data_set == data_name(record)]
     if not own:
         return None, []
     chosen = next((p for p in own if p.start == started_from(record.recipe)), own[0])
-    profile = replace(importlib.import_module(f"{module}.recipe").PAPER, **chosen.changes)
+    profile = replace(experiments.PROFILES["paper"], **chosen.changes)
     found = departures(record, chosen, profile, about(chosen.data_set).counts)
     return chosen, found or _started(record)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoattn.data.datasets.videos import VideoList
-from videoattn.engine.jobs import Row
+from videoattn.engine.experiment import Row
 from videoattn.engine.objective import ONE_CLASS, Objective
 from videoattn.engine.rows import row_metrics
 from videoattn.evaluation.metrics import classification_metrics

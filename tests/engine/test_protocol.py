@@ -11,7 +11,7 @@ from videoattn.engine.protocol import IMAGENET, SCRATCH, Protocol, Start, protoc
 from videoattn.engine.recipe import Recipe, digest, values
 from videoattn.engine.run_files import initial_file
 from videoattn.errors import InputError
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 
 SETS = ("folder", "ucf101", "kinetics400", "charades")
 SMALL = Protocol(data_set="ucf101", start=IMAGENET, where="section 1", changes={"size": 7})

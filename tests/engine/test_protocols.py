@@ -11,7 +11,7 @@ from torch import Tensor
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.engine import rgb_study, run_job
-from videoattn.engine.jobs import Job, Row
+from videoattn.engine.experiment import Job, Row
 from videoattn.engine.parameters import check
 from videoattn.engine.recipe import Recipe
 from videoattn.engine.rgb_study import RGBData

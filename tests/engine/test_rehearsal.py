@@ -11,7 +11,7 @@ from tiny import CLASSES, RECIPE, Clips, Net, train
 from torch import nn
 
 from videoattn.engine import checkpoint
-from videoattn.engine.jobs import Job, Row
+from videoattn.engine.experiment import Job, Row
 from videoattn.engine.loop import Shuffle
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Start

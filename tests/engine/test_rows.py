@@ -9,7 +9,7 @@ import torch
 from tiny import Clips, Net
 
 from videoattn.engine import run_job
-from videoattn.engine.jobs import Job, Row
+from videoattn.engine.experiment import Job, Row
 from videoattn.engine.log import add_to_log
 from videoattn.engine.parameters import check
 from videoattn.engine.recipe import Recipe
@@ -88,7 +88,7 @@ def test_a_job_without_a_network_is_scored_once(tmp_path, monkeypatch):
     own = study(tmp_path, scored=scored)
     record = own.run()
     assert record.complete
-    assert record.part == "second"
+    assert record.study == "second"
     assert own.folder.name == f"second-check-probe-{own.digest}"
     assert asked == [("b", 0), ("b", 1)]
     assert own.scores("b", 1)["flow"].unique().tolist() == [1.0]

@@ -13,7 +13,7 @@ from tiny import Clips, Net
 
 import videoattn
 from videoattn.engine import run_lock
-from videoattn.engine.jobs import Job, Row
+from videoattn.engine.experiment import Job, Row
 from videoattn.engine.parameters import check
 from videoattn.engine.run_lock import LOCK, locked
 from videoattn.engine.study import Study

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from videoattn.engine import run_job
 from videoattn.engine import study as studies
-from videoattn.engine.jobs import Job, Row
+from videoattn.engine.experiment import Job, Row
 from videoattn.engine.lanes import in_lanes
 from videoattn.engine.parameters import check
 from videoattn.engine.recipe import Recipe

@@ -6,7 +6,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from videoattn.evaluation.views import predict
+from videoattn.engine.predict import predict
 from videoattn.progress import Progress
 
 

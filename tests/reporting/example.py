@@ -1,6 +1,6 @@
 """A small record, for the tests of records and tables."""
 
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 
 ENVIRONMENT = {
     "versions": {"torch": "2.0.0"},

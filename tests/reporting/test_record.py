@@ -6,7 +6,7 @@ from example import record
 
 from videoattn.engine.run_lock import LOCK
 from videoattn.errors import RunError
-from videoattn.reporting.record import PACKAGES, environment, publish, read, records
+from videoattn.engine.record import PACKAGES, environment, publish, read, records
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from videoattn.backbones.tsn import tsn
 from videoattn.errors import InputError
 from videoattn.papers.aia.recipe import PROFILES as AIA
 from videoattn.papers.aia.recipe import VARIANTS as AIA_VARIANTS
-from videoattn.papers.aia.study import build as aia
+from videoattn.papers.aia.experiments import build as aia
 from videoattn.papers.cma.network import CMANetwork
 from videoattn.weights.key_names import (
     STYLES,

@@ -13,9 +13,15 @@ from videoattn.engine import checkpoint
 from videoattn.engine.objective import ONE_CLASS, Objective
 from videoattn.engine.recipe import Recipe
 from videoattn.errors import InputError, RunError
+from videoattn.engine.pace import Pace
 from videoattn.progress import Progress
 
 MEMORY_ERRORS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of PyTorch or Python says that memory is exhausted, of a GPU or of the machine."""
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in MEMORY_ERRORS)
 
 
 class Shuffle(Sampler):
@@ -51,8 +57,10 @@ def fit(
     identity: str,
     accelerator: Accelerator,
     progress: Progress,
+    accumulation: int | None = None,
     workers: int = 0,
     objective: Objective = ONE_CLASS,
+    pace: Pace | None = None,
 ) -> list[dict[str, float]]:
     """Train `model` on `data` and leave its checkpoint at `path`; continue there if one lies there.
 
@@ -62,6 +70,7 @@ def fit(
         data: item (epoch, i) is a pair of clip and label.
         stream: which of the scores is trained. objective: what the labels are, and the loss.
         identity: digest of all that determines this training; another one at `path` is an error.
+        accumulation: batches that make up one step; None as the recipe says. pace: is told of the steps.
 
     Returns:
         One row an epoch: epoch, loss, accuracy, lr.
@@ -70,13 +79,14 @@ def fit(
         RunError: NaN loss or weights, memory or disk exhausted; the last checkpoint is intact.
         InputError: a batch size that does not divide into the processes.
     """
-    batch, rest = divmod(recipe.batch_size, recipe.accumulation * accelerator.num_processes)
+    accumulation = accumulation or recipe.accumulation
+    batch, rest = divmod(recipe.batch_size, accumulation * accelerator.num_processes)
     if rest:
         raise InputError(
-            f"batch_size={recipe.batch_size} cannot be made of {recipe.accumulation} equal batches in each of "
+            f"batch_size={recipe.batch_size} cannot be made of {accumulation} equal batches in each of "
             f"{accelerator.num_processes} processes"
         )
-    shuffle = Shuffle(len(data), seed, recipe.batch_size, recipe.rehearsal)
+    shuffle = Shuffle(len(data), seed, recipe.batch_size, recipe.max_steps)
     loader = DataLoader(
         data,
         batch_size=batch,
@@ -95,7 +105,7 @@ def fit(
         shuffle.epoch = epoch
         lr = optimizer.param_groups[0]["lr"]
         where = f"epoch {epoch + 1}, lr {lr:g}"
-        loss, accuracy = _epoch(model, loader, optimizer, recipe, stream, accelerator, objective, where)
+        loss, accuracy = _epoch(model, loader, optimizer, recipe, stream, accelerator, objective, where, pace)
         schedule.step(*([accuracy] if recipe.schedule == "plateau" else []))
         rows.append({"epoch": epoch + 1, "loss": loss, "accuracy": accuracy, "lr": lr})
         if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
@@ -157,7 +167,15 @@ def _resume(path: Path, identity: str, model: nn.Module, optimizer, schedule, sc
 
 
 def _epoch(
-    model, loader, optimizer, recipe: Recipe, stream: str, accelerator: Accelerator, objective: Objective, where: str
+    model,
+    loader,
+    optimizer,
+    recipe: Recipe,
+    stream: str,
+    accelerator: Accelerator,
+    objective: Objective,
+    where: str,
+    pace: Pace | None,
 ) -> tuple[float, float]:
     model.train()
     totals = torch.zeros(3, device=accelerator.device, dtype=torch.float64)  # loss, correct, videos
@@ -177,14 +195,18 @@ def _epoch(
                     accelerator.clip_grad_norm_(model.parameters(), recipe.clip_norm)
                 optimizer.step()
                 optimizer.zero_grad()
+            if pace and accelerator.sync_gradients:
+                pace.step()
             correct = objective.correct(scores, labels).sum()
             totals += torch.stack([loss.detach() * len(labels), correct, torch.tensor(len(labels)).to(loss)]).double()
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in MEMORY_ERRORS):
+        if not is_out_of_memory(error):
             raise
+        size = loader.total_batch_size
+        more = f"set ACCUMULATION={2 * accelerator.gradient_accumulation_steps}" if size > 1 else "set PARALLEL=1"
         raise RunError(
-            f"out of memory at {where} with batches of {loader.total_batch_size} videos: raise `accumulation` (smaller "
-            "batches, the same step); the checkpoint of the epoch before is intact"
+            f"out of memory at {where} with batches of {size} videos: {more} (the same steps of smaller batches; the same "
+            "run goes on with it), or PARALLEL=1 where several trainings run; the checkpoint of the epoch before is intact"
         ) from error
     loss, correct, videos = accelerator.reduce(totals, "sum").tolist()
     return loss / videos, correct / videos

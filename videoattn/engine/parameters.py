@@ -27,14 +27,15 @@ class Parameter:
     help: str
     choices: tuple[str, ...] = ()
     bounds: tuple[int, int] | None = None
+    runtime: bool = False  # whether it says how a study runs on one machine, without effect on the results
 
 
 PARAMETERS = (
     Parameter(
         "PROFILE",
         "check",
-        "check (seconds), cpu, gpu (minutes), paper (its protocol), auto (gpu where there is CUDA, else cpu)",
-        choices=("check", "cpu", "gpu", "paper", "auto"),
+        "how much: check (seconds), quick (minutes), full (every row), paper (its protocol), auto (full with CUDA, else quick)",
+        choices=("check", "quick", "full", "paper", "auto"),
     ),
     Parameter("DATASET", PROBE, "probe (generated clips), or a data set of the paper, which lies in DATA"),
     Parameter("DATA", "", "the folder of the data set"),
@@ -57,13 +58,25 @@ PARAMETERS = (
     Parameter(
         "STEPS",
         0,
-        "rehearse: end each training after so many steps, each test after as many videos; 0: never",
+        "dry run: end each training after so many steps, each test after as many videos; 0: never",
         bounds=(0, 1000),
+    ),
+    Parameter("PARALLEL", -1, "trainings at a time; -1: as fits the machine", bounds=(-1, 64), runtime=True),
+    Parameter("WORKERS", -1, "processes that load clips for a training; -1: as fits the machine", bounds=(-1, 128), runtime=True),
+    Parameter("TEST_BATCH", -1, "videos at a time in testing; -1: as fits the machine", bounds=(-1, 1024), runtime=True),
+    Parameter(
+        "ACCUMULATION",
+        -1,
+        "equal batches that make up one step, against want of memory; -1: as the recipe says",
+        bounds=(-1, 1024),
+        runtime=True,
     ),
     Parameter("ALLOW_MISSING", False, "go on without listed videos that are missing"),
     Parameter("RUNS", "", "the folder of the records; empty: runs/ of the checkout"),
 )
 NAMES = tuple(parameter.name for parameter in PARAMETERS)
+RUNTIME = tuple(parameter.name for parameter in PARAMETERS if parameter.runtime)
+RENAMED = {"cpu": "quick", "gpu": "full"}  # profiles of earlier versions, which said where instead of how much
 
 
 @dataclass(frozen=True)
@@ -81,16 +94,20 @@ class Parameters:
     pretrained: str
     init: Path | None
     steps: int
+    parallel: int
+    workers: int
+    test_batch: int
+    accumulation: int
     allow_missing: bool
     runs: Path | None
 
     def resolved(self) -> "Parameters":
-        """The same with the profile `auto` replaced: `gpu` where there is CUDA, else `cpu`."""
+        """The same with the profile `auto` replaced: `full` where there is CUDA, else `quick`."""
         if self.profile != "auto":
             return self
         import torch
 
-        return replace(self, profile="gpu" if torch.cuda.is_available() else "cpu")
+        return replace(self, profile="full" if torch.cuda.is_available() else "quick")
 
     def changed(self) -> dict[str, str | int | bool]:
         """The values that differ from the notebook's defaults, by name, as papermill takes them."""
@@ -131,7 +148,13 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
     for name in values:
         if name not in NAMES:
             raise unknown("parameter", name, NAMES)
+    if values.get("PROFILE") in RENAMED:
+        old, new = values["PROFILE"], RENAMED[values["PROFILE"]]
+        raise InputError(f"PROFILE is {old!r}, which is called {new!r} now: it says how much is run, on any device")
     value = {p.name: _value(p, values.get(p.name, p.default)) for p in PARAMETERS}
+    for name in ("PARALLEL", "TEST_BATCH", "ACCUMULATION"):
+        if value[name] == 0:
+            raise InputError(f"{name} is 0; choose 1 or more, or -1")
     if value["DATASET"] not in (PROBE, *data_sets):
         raise unknown(f"DATASET of {paper}", value["DATASET"], (PROBE, *data_sets))
     if value["DATASET"] == PROBE:
@@ -157,6 +180,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         pretrained=value["PRETRAINED"],
         init=_path("INIT", value["INIT"]),
         steps=value["STEPS"],
+        **{name.lower(): value[name] for name in RUNTIME},
         allow_missing=value["ALLOW_MISSING"],
         runs=_folder("RUNS", value["RUNS"], must_exist=False),
     )

@@ -11,9 +11,10 @@ from typing import Any
 
 from videoattn.engine.parameters import PROBE, Parameters
 from videoattn.errors import InputError, RunError
-from videoattn.reporting.record import Record, read
+from videoattn.engine.record import Record, read
 
 SCRATCH, IMAGENET, FILE = "scratch", "imagenet", "file"
+SCRATCHED = (SCRATCH, IMAGENET)  # starts that need no run of another data set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +79,13 @@ def started_from(plan: Mapping[str, Any]) -> str:
     return plan.get("init", {}).get("name") or (IMAGENET if plan["pretrained"] else SCRATCH)
 
 
-def start_of(parameters: Parameters, protocols: Sequence[Protocol], part: str = "") -> Start:
+def start_of(parameters: Parameters, protocols: Sequence[Protocol], study: str = "") -> Start | None:
     """What the parameters say, or, in the profile `paper`, what the first protocol of the data set asks for.
 
+    None for a study that is not the paper's first where INIT is a file, or a run of another study.
+
     Raises:
-        InputError: INIT holds no complete run of this part of the paper, or stands beside PRETRAINED; or the protocol
+        InputError: INIT holds no complete run of the paper's first study, or stands beside PRETRAINED; or the protocol
             asks for a run and none is named.
     """
     if parameters.init:
@@ -90,16 +93,18 @@ def start_of(parameters: Parameters, protocols: Sequence[Protocol], part: str = 
             raise InputError(
                 f"INIT is {str(parameters.init)!r} and PRETRAINED is 'true': networks start from one of them"
             )
-        return _from(parameters.init, parameters.paper, part)
+        if study and not (parameters.init.is_dir() and read(parameters.init).study == study):
+            return None
+        return _from(parameters.init, parameters.paper, study)
     if parameters.pretrained != "auto":
         return Start(IMAGENET if parameters.pretrained == "true" else SCRATCH)
     own = [protocol for protocol in protocols if protocol.data_set == parameters.dataset]
     if parameters.profile != "paper" or not own:
         return FROM_SCRATCH
-    if own[0].start not in (SCRATCH, IMAGENET):
+    if own[0].start not in SCRATCHED:
         raise InputError(
             f"on {parameters.dataset} {parameters.paper} fine-tunes networks that were trained on {own[0].start} "
-            f"({own[0].where}): give INIT=<folder of that run>, or PRETRAINED=true or false to do otherwise"
+            f"({own[0].where}): give INIT=<folder of that run>, or PRETRAINED=true or false to train its networks here"
         )
     return Start(own[0].start)
 
@@ -110,7 +115,7 @@ def protocol_of(parameters: Parameters, start: Start, protocols: Sequence[Protoc
     return next((protocol for protocol in own if protocol.start == start.name), own[0] if own else None)
 
 
-def _from(path: Path, paper: str, part: str) -> Start:
+def _from(path: Path, paper: str, study: str) -> Start:
     if path.is_file():
         with path.open("rb") as file:
             return Start(FILE, path, hashlib.file_digest(file, "sha256").hexdigest()[:10])
@@ -120,7 +125,7 @@ def _from(path: Path, paper: str, part: str) -> Start:
         raise InputError(
             f"INIT is {str(path)!r}: the folder of a run or a checkpoint file is expected; {error}"
         ) from None
-    found, expected = ("/".join(filter(None, names)) for names in ((record.paper, record.part), (paper, part)))
+    found, expected = ("/".join(filter(None, names)) for names in ((record.paper, record.study), (paper, study)))
     if found != expected:
         raise InputError(f"INIT is {str(path)!r}: a run of {found}; one of {expected} is expected")
     if not record.complete:

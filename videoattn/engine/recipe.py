@@ -4,9 +4,8 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from videoattn.data.clips.settings import LATER
 from videoattn.errors import InputError
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -29,7 +28,7 @@ class Recipe:
             "steps 40 80" multiplies it by `plateau_factor` after epochs 40 and 80.
         clip_norm: largest norm of the gradient; None leaves it alone.
         precision: "no" (float32), "bf16" or "fp16".
-        rehearsal: each epoch ends after so many optimisation steps; None for all that the training set gives.
+        max_steps: each epoch ends after so many optimisation steps; None for all that the training set gives.
     """
 
     epochs: int
@@ -44,10 +43,10 @@ class Recipe:
     plateau_factor: float = 0.1
     clip_norm: float | None = None
     precision: str = "no"
-    rehearsal: int | None = field(default=None, metadata=LATER)
+    max_steps: int | None = None
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "accumulation", *(("rehearsal",) if self.rehearsal is not None else ())):
+        for name in ("epochs", "batch_size", "accumulation", *(("max_steps",) if self.max_steps is not None else ())):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)!r}: at least 1 is needed")
         if self.batch_size % self.accumulation:
@@ -80,19 +79,15 @@ class Recipe:
         return tuple(map(int, words))
 
 
-def rehearsed(recipe: Recipe, steps: int) -> Recipe:
+def dry_run(recipe: Recipe, steps: int) -> Recipe:
     """The recipe with its first so many steps alone; as it is for 0."""
-    return dataclasses.replace(recipe, epochs=1, schedule="plateau", rehearsal=steps) if steps else recipe
+    return dataclasses.replace(recipe, epochs=1, schedule="plateau", max_steps=steps) if steps else recipe
 
 
 def values(item: object) -> object:
-    """Dataclasses within dataclasses, mappings and sequences as plain dicts and tuples.
-
-    Fields marked `LATER` are left out at their default, so that what had no such field keeps its digest.
-    """
+    """Dataclasses within dataclasses, mappings and sequences as plain dicts and tuples."""
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
-        own = {f.name: (f, getattr(item, f.name)) for f in dataclasses.fields(item)}
-        return {n: values(v) for n, (f, v) in own.items() if not (f.metadata.get("later") and v == f.default)}
+        return {field.name: values(getattr(item, field.name)) for field in dataclasses.fields(item)}
     if isinstance(item, dict):
         return {key: values(value) for key, value in item.items()}
     if isinstance(item, list | tuple):

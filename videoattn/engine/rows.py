@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from videoattn.engine.jobs import Row
+from videoattn.engine.experiment import Row
 from videoattn.engine.objective import ONE_CLASS, Objective
 from videoattn.errors import InputError
 from videoattn.evaluation.fusion import fuse, fused_by_search, sweep

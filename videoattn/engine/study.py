@@ -1,68 +1,111 @@
 """A study: the trainings that a notebook compares, run in order, each kept as soon as it is done."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from videoattn.engine import by_parameters
-from videoattn.engine.jobs import Data, Job, Row
-from videoattn.engine.lanes import in_lanes
-from videoattn.engine.log import add_to_log
-from videoattn.engine.objective import ONE_CLASS, Objective
-from videoattn.engine.parameters import Parameters
-from videoattn.engine.protocol import FILE, FROM_SCRATCH, Start
-from videoattn.engine.recipe import digest
+from videoattn.data.clips.targets import check_ten_crops
+from videoattn.data.clips.video_data import VideoData
+from videoattn.engine.experiment import Job, Profile, Row, module_of, sized
+from videoattn.engine.pace import Pending
+from videoattn.engine.parameters import PROBE, Parameters
+from videoattn.engine.protocol import Start
+from videoattn.engine.recipe import digest, values
+from videoattn.engine.record import Record, read
 from videoattn.engine.rows import row_metrics
-from videoattn.engine.run_files import RunFiles, initial_file
-from videoattn.engine.run_job import run_job
+from videoattn.engine.run_folder import RunFolder
 from videoattn.engine.run_lock import locked
+from videoattn.engine.runtime import Runtime, runtime_of
+from videoattn.engine.schedule import in_order
+from videoattn.engine.study_data import StudyData
+from videoattn.engine.task import Task, data_of, fresh_network, run_task, steps_of, study_data
+from videoattn.errors import InputError
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
-from videoattn.reporting.record import Record, read
-from videoattn.weights.files import read_initial
-from videoattn.weights.initial import describe, load_initial
+
+WITHOUT_EFFECT = ("max_unreadable",)  # fields of a profile that do not change results, so no part of a run's digest
 
 
-@dataclass
+def make_study(parameters: Parameters, name: str = "") -> "Study | None":
+    """The study of a paper that the parameters ask for; nothing is generated, read or trained yet.
+
+    Args:
+        name: of the paper's study; "" is the first. None where the parameters leave another one out, as
+            `videoattn.engine.experiment.sized` says.
+
+    Raises:
+        InputError: the data set is not as it should be, or a parameter is not for this paper.
+    """
+    parameters = parameters.resolved()
+    found = sized(parameters, name)
+    if found is None:
+        return None
+    profile, start = found
+    experiments = module_of(parameters.paper, name)
+    jobs = tuple(experiments.job(job, profile, start) for job in profile.jobs)
+    study = Study(
+        parameters=parameters,
+        name=name,
+        profile=profile,
+        start=start,
+        jobs=jobs,
+        rows=tuple(row for row in experiments.rows(profile) if {part[0] for part in row.parts} <= set(profile.jobs)),
+        seeds=tuple(range(parameters.seeds or profile.seeds)),
+        runtime=runtime_of(parameters),
+    )
+    study.check()
+    return study
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """What one run of a notebook trains and compares.
 
     Args:
-        plan: all that determines the results, as plain values; its digest names the run's folder.
-        build: (job, weights) -> network; weights(name) gives the state of an earlier job.
-        data: the clips; generated, listed and given flow when the first job asks for them.
-        workers: processes that load clips; test_batch: videos at a time in testing.
-        lanes: trainings side by side; 1 trains in this process.
-        further: job -> test videos taken in other ways, or other ones, by name; the scores of one named "3x2" are kept
-            as a stream of their own, "rgb 3x2", and a row takes streams of one name.
-        inspect: (job, trained network, its scores by stream, labels) -> further rows of metrics, by name.
-        scored: (job without a recipe, seed) -> what `scores` gives of it, without a network.
-        part: names a study of a paper besides its first; it is in `videoattn.papers.<paper>.<part>.study`.
-        start: what the networks of jobs start from that start from no other job. objective: what the labels are.
+        parameters: that asked for it. name: of a paper's study besides its first, "" for that.
+        profile: how much is run. start: what the networks of jobs start from that start from no other job.
+        jobs: the trainings, each behind those that it starts from. rows: of the results. seeds: of each job.
+        runtime: how it runs on this machine, without effect on the results.
     """
 
-    paper: str
     parameters: Parameters
-    plan: dict
+    name: str
+    profile: Profile
+    start: Start
     jobs: tuple[Job, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
-    build: Callable[[Job, Callable[[str], dict[str, Tensor]]], nn.Module]
-    data: Data
-    workers: int = 0
-    test_batch: int = 64
-    lanes: int = 1
-    further: Callable[[Job], Mapping[str, Dataset]] | None = None
-    inspect: Callable[[Job, nn.Module, dict[str, Tensor], Tensor], dict] | None = None
-    scored: Callable[[Job, int], dict[str, Tensor]] | None = None
-    part: str = ""
-    start: Start = FROM_SCRATCH
-    objective: Objective = ONE_CLASS
+    runtime: Runtime
+
+    @property
+    def paper(self) -> str:
+        """Of which paper."""
+        return self.parameters.paper
+
+    @property
+    def data(self) -> StudyData:
+        """The clips; generated, listed and given flow when the first job asks for them."""
+        return study_data(self.parameters, self.name, self.profile)
+
+    @property
+    def main(self) -> VideoData:
+        """The data set itself, as its first job takes it."""
+        return self.data.of(self.jobs[0])
+
+    @property
+    def plan(self) -> dict:
+        """All that determines the results, as plain values."""
+        experiments = module_of(self.paper, self.name)
+        plan = values(self.profile) | {
+            "seeds": self.seeds,
+            **self.start.plan(),
+            "variants": {job.name: values(experiments.VARIANTS[job.name]) for job in self.jobs},
+            "data": [videos.fingerprint() for videos in self.data.lists] if self.data.lists else PROBE,
+        }
+        unused = (*WITHOUT_EFFECT, *(("probe",) if self.data.lists else ()))
+        return {name: value for name, value in plan.items() if name not in unused}
 
     @property
     def digest(self) -> str:
@@ -71,19 +114,34 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """`<runs>/<paper>/[<part>-]<profile>-<data set>-<digest>`."""
+        """`<runs>/<paper>/[<study>-]<profile>-<data set>-<digest>`."""
         root = self.parameters.runs or runs_root()
-        names = (self.part, self.parameters.profile, self.parameters.dataset, self.digest)
+        names = (self.name, self.parameters.profile, self.parameters.dataset, self.digest)
         return root / self.paper / "-".join(filter(None, names))
 
     @property
-    def files(self) -> RunFiles:
+    def run_folder(self) -> RunFolder:
         """Checkpoints and scores in the folder."""
-        return RunFiles(self.folder)
+        return RunFolder(self.folder)
 
     def job(self, name: str) -> Job:
         """The job of that name."""
         return next(job for job in self.jobs if job.name == name)
+
+    def task(self, name: str, seed: int) -> Task:
+        """The training of a job with a seed."""
+        return Task(
+            parameters=self.parameters,
+            study=self.name,
+            profile=self.profile,
+            start=self.start,
+            job=self.job(name),
+            seed=seed,
+            trained_here=tuple(job.name for job in self.jobs),
+            identity=self.digest,
+            folder=self.folder,
+            runtime=self.runtime,
+        )
 
     def record(self) -> Record:
         """What has been measured so far; a new record where nothing has."""
@@ -96,19 +154,33 @@ class Study:
             parameters=self.parameters.changed(),
             recipe=self.plan,
             data={},
-            part=self.part,
+            study=self.name,
         )
 
     def network(self, name: str, seed: int) -> nn.Module:
         """The trained network of a job, in evaluation mode on the CPU."""
-        job = self.job(name)
-        network, _ = self.fresh(job, seed)
-        network.load_state_dict(self.files.weights(name, seed))
+        network, _ = fresh_network(self.task(name, seed))
+        network.load_state_dict(self.run_folder.weights(name, seed))
         return network.eval()
 
     def scores(self, name: str, seed: int) -> dict[str, Tensor]:
-        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)} of each set."""
-        return self.files.scores(name, seed)
+        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)} of each test."""
+        return self.run_folder.scores(name, seed)
+
+    def check(self) -> None:
+        """Raise `InputError` where the jobs cannot be run on these videos or with this runtime."""
+        lists = self.data.lists
+        for job in self.jobs:
+            if lists and job.probe != self.profile.probe and not self.start.path:
+                raise InputError(f"{job.name} fine-tunes networks of another data set: give INIT=<folder of their run>")
+            if lists and 10 in (job.test.test_crops, *(own.settings.test_crops for own in job.extra_tests)):
+                check_ten_crops(lists[1])
+            accumulation = self.runtime.accumulation
+            if accumulation and job.recipe and job.recipe.batch_size % accumulation:
+                raise InputError(
+                    f"ACCUMULATION is {accumulation}, but a step of {job.name} has {job.recipe.batch_size} videos: "
+                    "choose a divisor of that"
+                )
 
     def run(self) -> Record:
         """Train and test what is missing; every finished job is in the record at once.
@@ -121,66 +193,57 @@ class Study:
 
     def _run(self) -> Record:
         record = self.record()
-        pending = [(job, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
-        for job, seed in pending:
-            record.results = [r for r in record.results if (r["job"], r["seed"]) != (job.name, seed)]
-            self.files.scores_path(job.name, seed).unlink(missing_ok=True)  # it says that a job is finished
+        pending = [self.task(job.name, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
+        for task in pending:
+            record.results = [r for r in record.results if (r["job"], r["seed"]) != (task.job.name, task.seed)]
+            self.run_folder.scores_path(task.job.name, task.seed).unlink(missing_ok=True)  # it tells a finished job
         self._check_start(pending)
-        self.data.description()  # generated, listed and given flow once, before anything is trained
         progress = Progress("trainings", len(pending), what="training")
-        for done, (job, seed, result) in enumerate(self._results(pending), 1):
-            add_to_log(self.folder / "log.csv", result.pop("log"), job=job.name, seed=seed)
+        for done, (task, result) in enumerate(self._results(pending), 1):
+            self.run_folder.add_to_log(task.job.name, task.seed, result.pop("log"))
             record.environment = result.pop("environment")
             record.results.append(result)
             record.results.sort(key=lambda r: (r["seed"], self._order(r["job"])))
-            self._measure(record, job, seed)
+            self._measure(record, task.job, task.seed)
             record.wall_s = sum(r["wall_s"] for r in record.results)
-            record.data = self.data.description()
+            record.data = self.main.description()
             record.complete = all(self._done(record, j, s) for s in self.seeds for j in self.jobs)
             record.save(self.folder)
-            progress.advance(done, f"{job.name} seed {seed}")
+            progress.advance(done, task.name)
+        progress.close()
         return record
 
-    def _check_start(self, pending: list[tuple[Job, int]]) -> None:
+    def _check_start(self, pending: list[Task]) -> None:
         """Say what starts from which weights of INIT; fail now if it must fail, before any video is read."""
-        first = {job.name: (job, seed) for job, seed in reversed(pending)}
-        for job, seed in reversed(first.values()) if self.start.path else ():
-            say(f"{job.name}: {self.fresh(job, seed)[1] or 'starts from no weights of INIT by its own name'}")
+        first = {task.job.name: task for task in reversed(pending)} if self.start.path else {}
+        for task in reversed(first.values()):
+            say(f"{task.job.name}: {fresh_network(task)[1] or 'starts from no weights of INIT by its own name'}")
 
-    def _results(self, pending: list[tuple[Job, int]]) -> Iterator[tuple[Job, int, dict]]:
-        if self.lanes == 1:
-            for job, seed in pending:
-                yield job, seed, self.train(job, seed)
-            return
-        tasks = [(self.parameters, self.part, job.name, seed) for job, seed in pending]
-        for (*_, name, seed), result in in_lanes(by_parameters.train, tasks, lanes=self.lanes, ready=self._ready):
-            yield self.job(name), seed, result
+    def _results(self, pending: list[Task]) -> Iterator[tuple[Task, dict]]:
+        left = _Left(pending, self.runtime.parallel)
+        if self.runtime.parallel == 1:
+            found = ((task, run_task(left.told(task))) for task in pending)
+        else:
+            for job in {task.job.probe: task.job for task in pending}.values():
+                self.data.of(job)  # a probe is generated once, before processes look for it
+            found = in_order(
+                run_task, pending, parallel=self.runtime.parallel, ready=self._ready, prepare=left.told
+            )
+        for task, result in found:
+            left.ended(task, result["wall_s"])
+            yield task, result
 
-    def _ready(self, task: tuple[Parameters, str, str, int]) -> bool:
-        *_, name, seed = task
-        return all(self.files.scores_path(earlier, seed).exists() for earlier in self.job(name).after)
+    def _ready(self, task: Task) -> bool:
+        return all(
+            self.run_folder.scores_path(earlier, task.seed).exists()
+            for earlier in task.job.after
+            if earlier in task.trained_here
+        )
 
     def _done(self, record: Record, job: Job, seed: int) -> bool:
-        files = [self.files.scores_path(job.name, seed)]
-        files += [self.files.weights_path(job.name, seed)] if job.recipe else []
-        return record.has(job.name, seed) and all(path.exists() for path in files)
-
-    def train(self, job: Job, seed: int) -> dict:
-        """Train and test one job; its checkpoint and scores are in the folder, the rest of its result is returned."""
-        return run_job(self, job, seed)
-
-    def fresh(self, job: Job, seed: int) -> tuple[nn.Module, str]:
-        """A job's network as its training starts, and what of the weights of INIT went into it."""
-        torch.manual_seed(self.seed_of(job, seed))
-        network = self.build(job, lambda earlier: self._weights(earlier, seed))
-        if self.start.path is None or not job.initial:
-            return network, ""
-        path = initial_file(self.start.path, job.initial, seed)
-        head = self.start.name in (
-            FILE,
-            self.parameters.dataset,
-        )  # the last layer of another data set is for other classes
-        return network, f"{path.name}: {describe(load_initial(network, path, head=head))}"
+        paths = [self.run_folder.scores_path(job.name, seed)]
+        paths += [self.run_folder.weights_path(job.name, seed)] if job.recipe else []
+        return record.has(job.name, seed) and all(path.exists() for path in paths)
 
     def _order(self, name: str) -> int:
         return [job.name for job in self.jobs].index(name)
@@ -193,14 +256,25 @@ class Study:
                 continue
             last = max(names, key=self._order)
             metrics = next(r["metrics"] for r in record.results if (r["job"], r["seed"]) == (last, seed))
-            metrics |= row_metrics(row, {name: self.scores(name, seed) for name in names}, self.objective)
+            metrics |= row_metrics(row, {name: self.scores(name, seed) for name in names}, self.data.objective)
 
-    def _weights(self, name: str, seed: int) -> dict[str, Tensor]:
-        """Of an earlier job, or of one that only the run INIT has trained."""
-        if self.start.path and name not in [job.name for job in self.jobs]:
-            return read_initial(initial_file(self.start.path, name, seed))
-        return self.files.weights(name, seed)
 
-    def seed_of(self, job: Job, seed: int) -> int:
-        """A seed of its own for each job, so that two rows do not share their random numbers."""
-        return int(hashlib.sha256(f"{job.name} {seed}".encode()).hexdigest()[:6], 16)
+class _Left:
+    """How long what is pending will take, from the trainings that have ended."""
+
+    def __init__(self, tasks: list[Task], parallel: int):
+        self.waiting = list(tasks)
+        self.parallel = min(parallel, max(1, len(tasks)))
+        self.known: dict[str, float] = {}  # seconds of a job
+
+    def told(self, task: Task) -> Task:
+        """The task with what is pending at its start."""
+        known = sum(self.known.get(other.job.name, 0.0) for other in self.waiting)
+        videos = data_of(task).training_videos
+        steps = sum(steps_of(other, videos) for other in self.waiting if other.job.name not in self.known)
+        return replace(task, pending=Pending(known / self.parallel, steps, self.parallel))
+
+    def ended(self, task: Task, seconds: float) -> None:
+        """A task is done."""
+        self.waiting.remove(task)
+        self.known[task.job.name] = seconds

@@ -1,24 +1,20 @@
-"""The papers: one folder each, which holds a `recipe.py`. Only light imports, so that a wrong name is refused at once.
+"""The papers: one folder each, which holds an `experiments.py`. Only light imports, so that a wrong name is refused at once.
 
 A paper's `__init__.py` names the data sets that its notebook takes besides the probe, and imports nothing heavy:
 
     DATA_SETS = VIDEOS
 
-A study of a paper besides its first is a folder in the paper's, which holds a `recipe.py`, too.
+What else such a folder holds: attention.py (the module), network.py (where it stands), experiments.py (what is trained and
+compared; see `videoattn.engine.experiment`), audit.py and printed.csv (the paper's figures), claims.py, inspection.py.
 """
 
 import importlib
 from pathlib import Path
 
-from videoattn.engine.parameters import Parameters, unknown
+from videoattn.engine.parameters import unknown
 from videoattn.errors import InputError
 
-PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
-
-
-def parts(paper: str) -> tuple[str, ...]:
-    """The names of a paper's studies: "" is the first, the others are folders of the paper's."""
-    return ("", *sorted(path.parent.name for path in (Path(__file__).parent / paper).glob("*/recipe.py")))
+PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/experiments.py")))
 
 
 def check_paper(name: str | None) -> str:
@@ -33,15 +29,3 @@ def check_paper(name: str | None) -> str:
 def data_sets(paper: str) -> tuple[str, ...]:
     """The data sets on which a paper's notebook can run, besides the probe."""
     return importlib.import_module(f"videoattn.papers.{paper}").DATA_SETS
-
-
-def flow_settings(parameters: Parameters) -> tuple:
-    """The `FlowSettings` of all flow that the studies of a paper read; InputError where they read none."""
-    names = [".".join(filter(None, (__name__, parameters.paper, part, "study"))) for part in parts(parameters.paper)]
-    studies = [study for study in map(importlib.import_module, names) if hasattr(study, "flow_settings")]
-    found = tuple(settings for study in studies for settings in study.flow_settings(parameters))
-    if not found:
-        raise InputError(
-            f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: they need no flow"
-        )
-    return found

@@ -11,7 +11,7 @@ from videoattn.engine.recipe import values
 from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.reporting.audit import printed
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, data_name, percent
 
 # What a protocol leaves open, and what a plan holds besides the profile.

@@ -10,7 +10,7 @@ from videoattn.evaluation.metrics import mean_interval, paired_difference
 from videoattn.evaluation.ranking import kendall
 from videoattn.locations import repository
 from videoattn.reporting.audit import printed, printed_value
-from videoattn.reporting.record import Record, records
+from videoattn.engine.record import Record, records
 
 NOT_RUN = "not in this profile"
 
@@ -83,13 +83,13 @@ def beside(record: Record, table: str, rows: Sequence[tuple[str, str, str]], *, 
 def published(paper: str, part: str = "") -> dict[Path, Record]:
     """The records that the repository holds of one study of a paper, by folder."""
     found = records(repository() / "runs", paper)
-    return {folder: r for folder, r in found if folder.name.startswith("published-") and r.part == part}
+    return {folder: r for folder, r in found if folder.name.startswith("published-") and r.study == study}
 
 
-def reference(paper: str, part: str = "") -> tuple[Path, Record] | None:
-    """Folder and record of the published run on the probe that a study's tables show: of the profile gpu, else cpu."""
-    found = {r.profile: (folder, r) for folder, r in published(paper, part).items() if data_name(r) == "probe"}
-    return found.get("gpu") or found.get("cpu")
+def reference(paper: str, study: str = "") -> tuple[Path, Record] | None:
+    """Folder and record of the published run on the probe that a study's tables show: of the profile full, else quick."""
+    found = {r.profile: (folder, r) for folder, r in published(paper, study).items() if data_name(r) == "probe"}
+    return found.get("full") or found.get("quick")
 
 
 METRICS = {"top1": "top-1 %", "top5": "top-5 %", "mean_class": "mean class %", "map": "mAP %", "wap": "wAP %"}

@@ -8,7 +8,7 @@ from videoattn.papers.aia import bench
 from videoattn.papers.aia.claims import BLIND, claims
 from videoattn.papers.aia.comparison import TABLE_1
 from videoattn.reporting.audit import printed_value
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

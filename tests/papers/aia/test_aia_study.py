@@ -31,7 +31,7 @@ from videoattn.papers.aia.recipe import (
     VIDEOS,
     plain,
 )
-from videoattn.papers.aia.study import build, settings, study
+from videoattn.papers.aia.experiments import build, settings, study
 from videoattn.reporting.audit import printed_value
 
 matplotlib.use("Agg")

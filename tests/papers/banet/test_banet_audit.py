@@ -7,7 +7,7 @@ from videoattn.papers.banet import audit, bench
 from videoattn.papers.banet.claims import claims
 from videoattn.papers.banet.recipe import VARIANTS
 from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow, printed
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 ACCURACIES = ("Top-1", "UCF101", "HMDB51", "VPS")

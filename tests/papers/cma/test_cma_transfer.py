@@ -7,8 +7,8 @@ from videoattn.engine import checkpoint
 from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers import data_sets
-from videoattn.papers.cma.study import study
-from videoattn.reporting.record import Record
+from videoattn.papers.cma.experiments import study
+from videoattn.engine.record import Record
 
 
 @pytest.fixture

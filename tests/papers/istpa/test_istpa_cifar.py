@@ -11,7 +11,7 @@ from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers.istpa import DATA_SETS, comparison
 from videoattn.papers.istpa.recipe import IMAGES, PROFILES
-from videoattn.papers.istpa.study import study
+from videoattn.papers.istpa.experiments import study
 from videoattn.reporting import tables
 
 

@@ -22,9 +22,9 @@ from videoattn.papers.istpa.reinforcement import ReinforcedResNet
 from videoattn.papers.istpa.streams import comparison, inspection
 from videoattn.papers.istpa.streams.network import build
 from videoattn.papers.istpa.streams.recipe import CHECK, GPU, IDT, PAPER, PROFILES, VARIANTS, VIDEOS, jobs
-from videoattn.papers.istpa.streams.study import StreamsData, side, study
+from videoattn.papers.istpa.streams.experiments import StreamsData, side, study
 from videoattn.reporting.audit import printed_value
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 CLASSES = 4

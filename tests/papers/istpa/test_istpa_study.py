@@ -13,7 +13,7 @@ from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.comparison import frames_name, rows
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
 from videoattn.papers.istpa.recipe import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.papers.istpa.study import TEST, TRAIN, build, settings, study, taken, use
+from videoattn.papers.istpa.experiments import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.reporting.audit import printed_value
 
 

@@ -7,7 +7,7 @@ import torch
 
 from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.claims import claims, needed
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

@@ -9,7 +9,7 @@ from videoattn.papers.aia.comparison import TABLE_1
 from videoattn.papers.aia.recipe import BEST, KERNELS, VARIANTS, plain
 from videoattn.reporting.audit import printed_value
 from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, difference, percent
 
 LOCAL = ("tsn-C", "tsn-ST", "tsn-CinST")  # modules with kernels along time

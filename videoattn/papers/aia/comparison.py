@@ -1,6 +1,6 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
-from videoattn.engine.jobs import Row
+from videoattn.engine.experiment import Row
 from videoattn.papers.aia.attention import NAMES
 from videoattn.papers.aia.network import RIVALS
 from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, protocol

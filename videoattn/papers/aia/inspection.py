@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.clips import Clips
-from videoattn.engine.jobs import Job
+from videoattn.engine.experiment import Job
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.layers.temporal_shift import STAGES
 from videoattn.reporting.explorer import explorer

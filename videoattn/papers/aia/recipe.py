@@ -11,7 +11,7 @@ from videoattn.data.clips.augment import CENTRE, SCALES
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.order import LEVELS, OrderProbe
 from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBProfile
+from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.papers.aia.attention import NAMES
 from videoattn.papers.aia.network import RIVALS
 
@@ -19,7 +19,7 @@ CROPS = {"centre": CENTRE, "multi-scale": SCALES}  # in training: section IV-B, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(RGBProfile):
+class Profile(BaseProfile):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
@@ -112,8 +112,6 @@ PAPER = Profile(
     clips=ClipSettings(frames=8, size=224, short_side=256, scales=CROPS["centre"]),  # elsewhere "240 x 320"
     protocols=((1, 2), (3, 2)),
     probe=OrderProbe(size=224, object_size=64.0, travel=80.0),
-    workers=8,
-    test_batch=4,
 )
 
 # Levels of the profile cpu, by what the networks reach. In section IV-D C and ST fail on short and on small motions.
@@ -121,7 +119,7 @@ EASY = ("direction", "short")
 HARD = ("small",)
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=8, sampling="dense", size=28, short_side=28, scales=CENTRE, flip=0.0)
-CPU = replace(
+QUICK = replace(
     PAPER,
     jobs=("tsn-none", "tsn-C", "tsn-ST", "tsn-CinST"),
     seeds=3,
@@ -144,38 +142,29 @@ CPU = replace(
         travel=18.0,
         small=0.5,
     ),
-    workers=0,
-    test_batch=64,
-    lanes=0,
 )
-GPU = replace(
-    CPU,
+FULL = replace(
+    QUICK,
     jobs=EIGHT,
     seeds=5,
-    probe=replace(CPU.probe, train=6000, test=1200, levels=tuple(LEVELS), small=0.25),
-    lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
-    CPU,
+    QUICK,
     jobs=("tsn-none", "tsn-SE3D", "tsn-C", "tsn-CinST_STinC", "tsn-C-311", "tsm-none", "tsm-ST", "c3d", "gst"),
     seeds=1,
-    lanes=1,
-    recipe=replace(CPU.recipe, epochs=1, schedule="linear"),
-    probe=replace(CPU.probe, train=24, test=24),
+    recipe=replace(QUICK.recipe, epochs=1, schedule="linear"),
+    probe=replace(QUICK.probe, train=24, test=24),
 )
-PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
 VIDEO_CLIPS = replace(PAPER.clips, size=112, short_side=128)
 VIDEOS = {
     "check": {"jobs": CENTRAL, "clips": replace(VIDEO_CLIPS, size=56, short_side=64)},
-    "cpu": {"jobs": CENTRAL, "clips": VIDEO_CLIPS},
-    "gpu": {
+    "quick": {"jobs": CENTRAL, "clips": VIDEO_CLIPS},
+    "full": {
         "jobs": EIGHT,
         "clips": PAPER.clips,
         "protocols": PAPER.protocols,
-        "test_batch": PAPER.test_batch,
-        "workers": 8,
-        "lanes": 1,
     },
     "paper": {},
 }

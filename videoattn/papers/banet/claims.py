@@ -4,7 +4,7 @@ from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.banet import audit, closed_forms
 from videoattn.papers.banet.comparison import TABLE_5
 from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, percent
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from videoattn.data.clips.clips import Clips
 from videoattn.data.probes.interruption import KINDS
-from videoattn.engine.jobs import Job
+from videoattn.engine.experiment import Job
 from videoattn.papers.banet.attention import LARGEST, FrameAttention, bump, differences
 from videoattn.papers.banet.network import BANet
 from videoattn.papers.banet.selection import AllFrames

@@ -9,14 +9,14 @@ from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.interruption import InterruptionProbe
 from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBProfile
+from videoattn.engine.experiment import Profile as BaseProfile
 
 IN_TURN = ("HW", "TW", "TH")
 READINGS = ("learned-weight", "learned-perturbed", "learned-none")  # besides the default
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(RGBProfile):
+class Profile(BaseProfile):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
@@ -126,14 +126,12 @@ PAPER = Profile(
     shares=(),
     further=0,
     probe=InterruptionProbe(size=224, object_size=64.0, speed=8.0),
-    workers=8,
-    test_batch=4,
 )
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(sampling="dense", size=32, short_side=32, scales=CENTRE, flip=0.0)
-QUICK = Recipe(epochs=5, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
-CPU = replace(
+SMALL = Recipe(epochs=5, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = replace(
     PAPER,
     jobs=tuple(
         f"lite-{name}" for name in ("all", "uniform", "random", "largest", "learned", *READINGS, "nl", "cs", "both")
@@ -147,50 +145,40 @@ CPU = replace(
     every=8,
     pooled=8,
     dropout=0.0,
-    recipe=QUICK,
+    recipe=SMALL,
     clips=WHOLE,
     shares=((0.0, 0.0), (0.25, 0.0), (0.75, 0.0), (0.375, 0.25), (0.25, 0.5)),
     further=200,
     probe=InterruptionProbe(train=1500, test=600),
-    workers=0,
-    test_batch=64,
-    lanes=0,
 )
-GPU = replace(
-    CPU,
+FULL = replace(
+    QUICK,
     jobs=tuple(name for name in VARIANTS if name not in OTHER_LENGTHS),
     seeds=5,
-    probe=replace(CPU.probe, train=6000, test=1200),
-    further=600,
-    lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
-    CPU,
+    QUICK,
     jobs=(
         *("lite-all", "lite-uniform", "lite-learned", "lite-learned-weight", "lite-nl", "lite-both"),
         *("eco-learned-perturbed", "eco-cs"),
     ),
     seeds=1,
-    lanes=1,
-    recipe=replace(QUICK, epochs=1, batch_size=8),
+    recipe=replace(SMALL, epochs=1, batch_size=8),
     shares=((0.25, 0.0), (0.375, 0.25)),
     further=8,
-    probe=replace(CPU.probe, train=24, test=24),
+    probe=replace(QUICK.probe, train=24, test=24),
 )
-PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
 VIDEO_CLIPS = replace(PAPER.clips, size=112, short_side=128)
 VIDEOS = {
     "check": {"jobs": CENTRAL, "shares": (), "clips": replace(VIDEO_CLIPS, size=56, short_side=64), "pooled": 14},
-    "cpu": {"jobs": CENTRAL, "shares": (), "clips": VIDEO_CLIPS, "pooled": 28},
-    "gpu": {
+    "quick": {"jobs": CENTRAL, "shares": (), "clips": VIDEO_CLIPS, "pooled": 28},
+    "full": {
         "jobs": LITE,
         "shares": (),
         "clips": PAPER.clips,
         "pooled": PAPER.pooled,
-        "test_batch": PAPER.test_batch,
-        "workers": 8,
-        "lanes": 1,
     },
     "paper": {},
 }

@@ -77,7 +77,7 @@ def rows() -> list[AuditRow]:
     fewer = f"{size['CMA-R']:,} < {both:,} once pruned; as trained {size['CMA']:,}, which is more"
     unit = "parameters of ResNet-50 with 400 classes, the unit of the table"
     second = "two ResNet-50, the second with a stem for 10 channels"
-    stem = f"{views.length} fields of x and y"
+    stem = f"{views.fields} fields of x and y"
     return [
         _row("2", "ResNet50-R", "params", base, f"{base / base:g}x", unit, base / base),
         _row("2", "two-stream", "params", both, f"{both / base:.3f}x", second, both / base),

@@ -1,12 +1,12 @@
 """The networks of cross-modality attention, with the weights that they start from."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from videoattn.backbones.p3d import P3D
 from videoattn.backbones.resnet import resnet
+from videoattn.engine.experiment import Weights, no_weights
+from videoattn.engine.protocol import FROM_SCRATCH, Start
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block
 from videoattn.papers.cma.recipe import Profile, Variant
@@ -19,17 +19,17 @@ def build(
     profile: Profile,
     *,
     classes: int,
-    weights: Callable[[str], dict[str, Tensor]],
-    pretrained: bool = False,
-    warm: bool = True,
+    start: Start = FROM_SCRATCH,
+    weights: Weights = no_weights,
 ) -> nn.Module:
     """The network of one variant, with the weights of the jobs that it starts from, frozen as the paper says.
 
     Args:
-        weights: state of an earlier job's network, by the job's name. warm: whether the profile's warm start is wanted.
+        weights: state of an earlier job's network, by the job's name.
     """
     dims = 3 if variant.kind.startswith("p3d") else 2
-    started = warm_job(variant, profile) if warm and not pretrained else None
+    started = warm_job(variant, profile, start)
+    pretrained = start.pretrained
     if variant.kind in ("single", "p3d-single"):
         network = SingleStream(
             _backbone(variant, profile, variant.stream, classes, pretrained), stream=variant.stream, dims=dims
@@ -108,6 +108,6 @@ def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
     network.load_state_dict(state | own)
 
 
-def warm_job(variant: Variant, profile: Profile) -> str | None:
-    """The job whose weights stand in for ImageNet's, where they do."""
-    return variant.warm if profile.warm_start else None
+def warm_job(variant: Variant, profile: Profile, start: Start) -> str | None:
+    """The job whose weights stand in for ImageNet's, where networks start from scratch and the profile says so."""
+    return variant.warm if profile.warm_start and not (start.pretrained or start.path) else None

@@ -2,7 +2,7 @@
 
 from videoattn.papers.cma import audit
 from videoattn.reporting.claims import Claim, judged
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

@@ -1,6 +1,6 @@
 """Rows of the results, and where they stand in the paper's tables."""
 
-from videoattn.engine.jobs import Row
+from videoattn.engine.experiment import Row
 
 # Section 5.2: equal weights for two streams; 5 : 1 for the branch trained last.
 ROWS = (

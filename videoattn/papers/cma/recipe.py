@@ -5,35 +5,28 @@ neither the momentum (0.9, as TSN) nor when a plateau is one (here 3 epochs with
 no test video steers a training). Its weight decay "5^-4" is read as 5e-4.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from videoattn.data.clips.settings import LATER
-from videoattn.data.clips.snippets import SnippetSettings
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.binding import BindingProbe
+from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.engine.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
-    """One size of the study.
+class Profile(BaseProfile):
+    """How much of the study is run; its jobs are names from `VARIANTS`.
 
     Args:
-        jobs: names from `VARIANTS`. seeds: of each.
         backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
         warm_start: without ImageNet weights 2D branches with blocks start from `Variant.warm`.
         snippets, dense: what 2D and 3D networks take from a video.
-        short_side: of frames and flow in pixels. aspect: width by height to which these are stretched, None for none.
         flow: algorithm where the user names none.
-        probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
-        workers: processes that load clips. test_batch: videos at a time in testing.
-        lanes: 1 trains one network after the other; 0 as many side by side as there are cores.
     """
 
-    jobs: tuple[str, ...]
-    seeds: int
     backbone: str
     channels: tuple[int, ...] | None
     stem_width: int | None
@@ -47,16 +40,10 @@ class Profile:
     flow_recipe: Recipe
     transfer: Recipe
     warm_start: bool
-    snippets: SnippetSettings
-    dense: SnippetSettings
-    short_side: int
-    aspect: float | None = field(default=None, metadata=LATER)
+    snippets: ClipSettings
+    dense: ClipSettings
     flow: str
     probe: BindingProbe
-    max_unreadable: float = 0.05
-    workers: int = 0
-    test_batch: int = 64
-    lanes: int = 1
 
 
 @dataclass(frozen=True)
@@ -119,22 +106,21 @@ PAPER = Profile(
     flow_recipe=RECIPE,
     transfer=RECIPE,
     warm_start=False,
-    snippets=SnippetSettings(length=5, segments=3, test_segments=25, size=224, test_crops=10),  # sections 4.2, 4.4
+    # Sections 4.2 and 4.4: K = 3, in testing 25; frames are "scaled to size 256 x 256".
+    snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=224, short_side=256, aspect=1.0, test_crops=10),
     # Table 5; the views of testing and their side are as above, of one clip.
-    dense=SnippetSettings(layout="dense", length=16, segments=1, test_segments=1, size=224, test_crops=10),
-    short_side=256,  # section 4.4: "scaled to size 256 x 256"
-    aspect=1.0,
+    dense=ClipSettings(
+        frames=16, sampling="dense", fields=1, size=224, short_side=256, aspect=1.0, test_crops=10
+    ),
     flow="tvl1",  # section 4.4
     probe=BindingProbe(size=256, object_size=56.0, radius=16.0, speed=(8.0, 12.0)),
-    workers=8,
-    test_batch=4,
 )
 
 # A probe clip is one snippet and shows its objects at the size that the network sees: one segment, no crops.
 # No flips either: the probe draws every mirror image of a scene as often as the scene.
-ONE_VIEW = SnippetSettings(segments=1, test_segments=1, size=44, scales=(1.0,), flip=0.0, test_crops=1)
-QUICK = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
-CPU = replace(
+ONE_VIEW = ClipSettings(frames=1, fields=5, size=44, short_side=44, scales=(1.0,), flip=0.0)
+SMALL = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = replace(
     PAPER,
     jobs=("rgb", "flow", "cma-1", "rgb-nl"),
     seeds=3,
@@ -146,69 +132,59 @@ CPU = replace(
     p3d_layers=(1, 1, 1, 1),
     p3d_width=8,
     dropout=0.0,
-    recipe=QUICK,
-    rgb_recipe=replace(QUICK, epochs=4),  # alone it can but guess, and learns the training clips by heart if left to it
-    flow_recipe=replace(QUICK, epochs=5),  # section 4.3: "the Flow models converge much slowly than RGB models"
-    transfer=replace(QUICK, epochs=4),
+    recipe=SMALL,
+    rgb_recipe=replace(SMALL, epochs=4),  # alone it can but guess, and learns the training clips by heart if left to it
+    flow_recipe=replace(SMALL, epochs=5),  # section 4.3: "the Flow models converge much slowly than RGB models"
+    transfer=replace(SMALL, epochs=4),
     warm_start=True,
     snippets=ONE_VIEW,
-    dense=replace(ONE_VIEW, layout="dense"),
-    short_side=44,
-    aspect=None,
+    dense=replace(ONE_VIEW, frames=5, sampling="dense", fields=1),
     flow="dis",
     probe=BindingProbe(train=3600, test=500, classes=4, size=44, object_size=11.0, radius=3.0),
-    workers=0,
-    test_batch=64,
-    lanes=0,
 )
-GPU = replace(
-    CPU,
+FULL = replace(
+    QUICK,
     jobs=tuple(VARIANTS),
     seeds=5,
-    recipe=replace(QUICK, epochs=12),
-    probe=replace(CPU.probe, train=6000, test=1000),
-    lanes=8,  # the networks are small: several at a time fill the GPU
 )
-BRIEF = replace(QUICK, epochs=1, batch_size=8)
+BRIEF = replace(SMALL, epochs=1, batch_size=8)
 CHECK = replace(
-    CPU,
+    QUICK,
     jobs=tuple(VARIANTS),
     seeds=1,
-    lanes=1,
     channels=(8, 8, 8, 8),
     stem_width=4,
     recipe=BRIEF,
     rgb_recipe=BRIEF,
     flow_recipe=BRIEF,
     transfer=BRIEF,
-    probe=replace(CPU.probe, train=16, test=16),
+    probe=replace(QUICK.probe, train=16, test=16),
 )
-PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
-VIDEO_VIEW = SnippetSettings(segments=3, test_segments=5, size=112, test_crops=1)
+VIDEO_VIEW = ClipSettings(frames=3, test_frames=5, fields=5, size=112, short_side=128)
+VIDEO_DENSE = replace(VIDEO_VIEW, frames=5, test_frames=None, sampling="dense", fields=1)
 VIDEOS = {
     "check": {
         "jobs": CENTRAL,
-        "snippets": replace(VIDEO_VIEW, segments=1, test_segments=1, size=56),
-        "short_side": 64,
+        "snippets": replace(VIDEO_VIEW, frames=1, test_frames=1, size=56, short_side=64),
+        "dense": replace(VIDEO_DENSE, size=56, short_side=64),
         "stages": PAPER.stages,
     },
-    "cpu": {
+    "quick": {
         "snippets": VIDEO_VIEW,
-        "short_side": 128,
-        "rgb_recipe": CPU.recipe,
-        "flow_recipe": CPU.recipe,
+        "dense": VIDEO_DENSE,
+        "rgb_recipe": QUICK.recipe,
+        "flow_recipe": QUICK.recipe,
         "stages": PAPER.stages,
     },
-    "gpu": {
+    "full": {
         "jobs": CENTRAL,
         "snippets": PAPER.snippets,
-        "short_side": PAPER.short_side,
-        "rgb_recipe": GPU.recipe,
-        "flow_recipe": GPU.recipe,
+        "dense": replace(PAPER.dense, frames=5),
+        "rgb_recipe": FULL.recipe,
+        "flow_recipe": FULL.recipe,
         "stages": PAPER.stages,
-        "test_batch": PAPER.test_batch,
-        "workers": 8,
     },
     "paper": {"jobs": CENTRAL},
 }

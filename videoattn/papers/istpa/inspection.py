@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import frame_indices
-from videoattn.engine.jobs import Job
+from videoattn.engine.experiment import Job
 from videoattn.evaluation.metrics import class_gains, classification_metrics
 from videoattn.papers.istpa import salience
 from videoattn.papers.istpa.attention import Scores
 from videoattn.papers.istpa.network import PyramidNetwork, StreamNetwork
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 BATCH = 32  # clips at a time

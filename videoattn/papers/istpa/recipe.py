@@ -3,13 +3,13 @@ r"""What is trained and compared for pyramid attention; the one place that shrin
 Values of the profile `paper` are those of W. Hu et al., section 5, cited beside them.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from videoattn.data.clips.augment import CENTRE
-from videoattn.data.clips.settings import LATER, ClipSettings
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
 from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBProfile
+from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.papers.istpa.attention import DOWNSAMPLING, FUSIONS
 
 # Places of each network that can be scales, the lowest first; the last one is the top scale.
@@ -51,7 +51,7 @@ class NetworkProfile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(RGBProfile, NetworkProfile):
+class Profile(BaseProfile, NetworkProfile):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
@@ -65,7 +65,7 @@ class Profile(RGBProfile, NetworkProfile):
     clips: ClipSettings
     test_frames: int
     tested: tuple[int, ...]
-    dense: ClipSettings | None = field(default=None, metadata=LATER)
+    dense: ClipSettings | None = None
     probe: ClutterProbe
 
 
@@ -162,8 +162,6 @@ PAPER = Profile(
     test_frames=25,
     tested=(1, 5, 10, 15, 20, 30),  # figure 4
     probe=ClutterProbe(size=224, smallest=20.0, largest=50.0, swing=10.0, ground=2.0),
-    workers=8,
-    test_batch=2,
 )
 
 # Of 64 consecutive frames 8, in testing 10 clips with the 3 crops of table 14, which it has for Kinetics alone. Three
@@ -172,8 +170,8 @@ PAPER = Profile(
 DENSE = ClipSettings(frames=8, sampling="dense", stride=8, size=224, short_side=224, test_clips=10, test_crops=3)
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
-QUICK = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
-CPU = replace(
+SMALL = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
+QUICK = replace(
     PAPER,
     jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "interaction", "pyramid", "both"),
     seeds=3,
@@ -186,35 +184,27 @@ CPU = replace(
     beta=0.1,
     gamma=0.01,
     form="stable",
-    recipe=QUICK,
+    recipe=SMALL,
     clips=WHOLE,
     test_frames=25,
     tested=(1, 3, 10),
     probe=ClutterProbe(train=2400, test=400, acting=0.24, smallest=4.5, largest=10.0),
-    workers=0,
-    test_batch=32,
-    lanes=0,
 )
 OWN = tuple(name for name in VARIANTS if name not in (*OTHERS, *SHIFTED, *POOLED_ONLY, *FOUR))
-GPU = replace(
-    CPU,
+FULL = replace(
+    QUICK,
     jobs=OWN,
     seeds=5,
-    recipe=replace(QUICK, epochs=10),
-    tested=(1, 3, 5, 10, 15, 20),
-    probe=replace(CPU.probe, train=6400, test=1200),
-    lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
-    CPU,
+    QUICK,
     jobs=("mean", "mean-maps", "scales-1", "scales-3", "place-2", "down-conv", "shared", "both", "both-1f"),
     seeds=1,
-    lanes=1,
-    recipe=replace(QUICK, epochs=1, batch_size=8),
+    recipe=replace(SMALL, epochs=1, batch_size=8),
     tested=(1, 3),
-    probe=replace(CPU.probe, train=24, test=24),
+    probe=replace(QUICK.probe, train=24, test=24),
 )
-PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger than the probe's clips.
 VIDEO_CLIPS = replace(PAPER.clips, size=112, short_side=128)
 VIDEOS = {
@@ -222,10 +212,9 @@ VIDEOS = {
         "jobs": CENTRAL,
         "clips": replace(VIDEO_CLIPS, size=56, short_side=64),
         "test_frames": 8,
-        "test_batch": 8,
     },
-    "cpu": {"jobs": CENTRAL, "clips": VIDEO_CLIPS, "test_batch": 8},
-    "gpu": {
+    "quick": {"jobs": CENTRAL, "clips": VIDEO_CLIPS},
+    "full": {
         "jobs": OWN,
         "backbone": "resnet",
         "channels": None,
@@ -233,9 +222,6 @@ VIDEOS = {
         "layers": None,
         "dropout": PAPER.dropout,
         "clips": replace(PAPER.clips, size=224, short_side=256),
-        "test_batch": PAPER.test_batch,
-        "workers": 8,
-        "lanes": 1,
     },
     "paper": {},
 }
@@ -243,7 +229,7 @@ VIDEOS = {
 IMAGE = {"jobs": ("mean", "both"), "clips": replace(WHOLE, frames=1, flip=0.5), "test_frames": 1, "tested": ()}
 IMAGES = {
     "check": IMAGE,
-    "cpu": IMAGE | {"test_batch": 256, "recipe": replace(QUICK, batch_size=64)},
-    "gpu": IMAGE | {"test_batch": 256, "recipe": replace(QUICK, epochs=40, batch_size=64)},
-    "paper": IMAGE | {"clips": replace(PAPER.clips, frames=1), "test_batch": 32},  # scaled to what the network takes
+    "quick": IMAGE | {"recipe": replace(SMALL, batch_size=64)},
+    "full": IMAGE | {"recipe": replace(SMALL, epochs=40, batch_size=64)},
+    "paper": IMAGE | {"clips": replace(PAPER.clips, frames=1)},  # scaled to what the network takes
 }

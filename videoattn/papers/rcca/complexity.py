@@ -21,7 +21,7 @@ from videoattn.papers.rcca.closed_forms import (
     rcca_parameters,
 )
 from videoattn.papers.rcca.recipe import PROFILES, Variant
-from videoattn.papers.rcca.study import build
+from videoattn.papers.rcca.experiments import build
 from videoattn.reporting.audit import printed_value
 from videoattn.reporting.cost import count, parameters
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.clips import Clips
-from videoattn.engine.jobs import Job
+from videoattn.engine.experiment import Job
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.network import CellNetwork

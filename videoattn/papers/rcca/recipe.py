@@ -3,18 +3,18 @@ r"""What is trained and compared for recurrent criss-cross attention; the one pl
 Values of the profile `paper` are those of C. Cao et al., sections 4.1 to 4.4, cited beside them.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from videoattn.data.clips.settings import LATER, ClipSettings
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.relation import RelationProbe
 from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBProfile
+from videoattn.engine.experiment import Profile as BaseProfile
 
 FIVE = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")  # section 4.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(RGBProfile):
+class Profile(BaseProfile):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
@@ -40,7 +40,7 @@ class Profile(RGBProfile):
     cells_recipe: Recipe
     uniform: ClipSettings
     dense: ClipSettings
-    crops: tuple[int, ...] = field(default=(), metadata=LATER)
+    crops: tuple[int, ...] = ()
     probe: RelationProbe
 
 
@@ -95,8 +95,8 @@ STEPS = tuple(f"{p}{name}" for p in ("cells-", "place-") for name in ("none", "n
 BACKBONES = tuple(name for name in VARIANTS if name not in CELLS)
 CENTRAL = ("tsm-none", "tsm-nl", "tsm-r3")  # on a user's videos, in the small profiles
 
-QUICK = Recipe(epochs=24, batch_size=64, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="linear")
-QUICK_CELLS = replace(QUICK, epochs=16, lr=0.003)
+SMALL = Recipe(epochs=24, batch_size=64, lr=0.006, optimizer="adamw", weight_decay=0.01, schedule="linear")
+SMALL_CELLS = replace(SMALL, epochs=16, lr=0.003)
 PAPER = Profile(
     jobs=BACKBONES,
     seeds=1,
@@ -121,18 +121,16 @@ PAPER = Profile(
         weight_decay=1e-4,
         schedule="steps 60 90 110",
     ),
-    cells_recipe=QUICK_CELLS,
+    cells_recipe=SMALL_CELLS,
     # Section 4.2, but for the shorter side, which is TSM's. It has 1 and 10 crops on Kinetics, and 10 by default.
     uniform=ClipSettings(frames=8, size=224, short_side=256, test_crops=10),
     dense=ClipSettings(frames=16, sampling="dense", size=224, short_side=256, test_crops=10),
     probe=RelationProbe(frames=16, rows=8, columns=8, cell=32),
-    workers=8,
-    test_batch=4,
 )
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, sampling="dense", size=30, short_side=30, scales=(1.0,), flip=0.0)
-CPU = replace(
+QUICK = replace(
     PAPER,
     jobs=STEPS,
     seeds=3,
@@ -142,51 +140,42 @@ CPU = replace(
     mf_stem=8,
     mf_groups=4,
     dropout=0.0,
-    recipe=QUICK,
-    dense_recipe=QUICK,
+    recipe=SMALL,
+    dense_recipe=SMALL,
     uniform=WHOLE,
     dense=WHOLE,
     probe=RelationProbe(train=3000, test=600, frames=3, rows=3, columns=3, cell=10, colours=3),
-    workers=0,
-    test_batch=64,
-    lanes=0,
 )
-GPU = replace(
-    CPU,
+FULL = replace(
+    QUICK,
     jobs=tuple(VARIANTS),
     seeds=5,
-    probe=replace(CPU.probe, train=6000, test=1500),
-    lanes=8,  # the networks are small: several at a time fill the GPU
 )
-BRIEF = replace(QUICK, epochs=1, batch_size=8)
+BRIEF = replace(SMALL, epochs=1, batch_size=8)
 CHECK = replace(
-    CPU,
+    QUICK,
     jobs=(
         *("cells-none", "cells-nl", "cells-r1", "cells-r3", "cells-c", "place-none", "place-r3"),
         *("tsm-none", "tsm-r3", "mfnet-none", "mfnet-rcca"),
     ),
     seeds=1,
-    lanes=1,
     recipe=BRIEF,
     dense_recipe=BRIEF,
     cells_recipe=BRIEF,
-    probe=replace(CPU.probe, train=24, test=24),
+    probe=replace(QUICK.probe, train=24, test=24),
 )
-PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
 UNIFORM = replace(PAPER.uniform, size=112, short_side=128, test_crops=1)
 DENSE = replace(PAPER.dense, size=112, short_side=128, test_crops=1)
 TINY = {name: replace(s, size=56, short_side=64) for name, s in (("uniform", UNIFORM), ("dense", DENSE))}
 VIDEOS = {
     "check": {"jobs": CENTRAL, **TINY},
-    "cpu": {"jobs": CENTRAL, "uniform": UNIFORM, "dense": DENSE},
-    "gpu": {
+    "quick": {"jobs": CENTRAL, "uniform": UNIFORM, "dense": DENSE},
+    "full": {
         "jobs": BACKBONES,
         "uniform": PAPER.uniform,
         "dense": PAPER.dense,
-        "test_batch": PAPER.test_batch,
-        "workers": 8,
-        "lanes": 1,
     },
     "paper": {},
 }

@@ -23,7 +23,7 @@ from videoattn.papers.rcca.complexity import (
 )
 from videoattn.papers.rcca.reach import known, meeting
 from videoattn.papers.rcca.recipe import PROFILES, VARIANTS
-from videoattn.papers.rcca.study import build
+from videoattn.papers.rcca.experiments import build
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 
 _row = functools.partial(compared, "rcca")

@@ -12,9 +12,9 @@ from videoattn.data.decode.decoder import Decoder, short_side
 from videoattn.data.tracks.extraction import video_tracks
 from videoattn.data.tracks.tracks import Tracks
 from videoattn.evaluation.metrics import mean_interval
-from videoattn.papers.istpa.streams.study import StreamsData
+from videoattn.papers.istpa.streams.experiments import StreamsData
 from videoattn.reporting.figures import film_strips, flow_image
-from videoattn.reporting.record import Record
+from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, accuracy, percent
 
 SHOWN = 6  # frames of a clip

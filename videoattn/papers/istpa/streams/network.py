@@ -18,7 +18,7 @@ ATTENDED = "network.attention."  # in a network's state
 
 def channels(profile: Profile) -> dict[str, int]:
     """Of an image of each stream."""
-    return {"rgb": 3, "flow": 2 * profile.snippets.length}
+    return {"rgb": 3, "flow": 2 * profile.snippets.fields}
 
 
 def build(

@@ -7,17 +7,17 @@ import dataclasses
 from dataclasses import dataclass, replace
 
 from videoattn.data.clips.augment import CENTRE
-from videoattn.data.clips.snippets import SnippetSettings
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
 from videoattn.data.tracks.settings import IDTSettings
 from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBProfile
+from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.papers.istpa import recipe as attention
 from videoattn.papers.istpa.recipe import NetworkProfile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(RGBProfile, NetworkProfile):
+class Profile(BaseProfile, NetworkProfile):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
@@ -25,7 +25,7 @@ class Profile(RGBProfile, NetworkProfile):
         recipe, flow_recipe: of streams of RGB and of flow. joint_recipe: of networks of both, which start from these.
         flow_dropout: as `dropout`, of streams of flow.
         snippets: what is taken from a video.
-        flow: algorithm where the user names none. short_side: of frames and flow in pixels. bound: of flow in pixels.
+        flow: algorithm where the user names none. bound: of flow in pixels.
         held: share of the training videos on which weights of late fusion are searched, and no network is trained.
         idt: dials of improved dense trajectories; the seed is that of the row.
     """
@@ -35,9 +35,8 @@ class Profile(RGBProfile, NetworkProfile):
     flow_recipe: Recipe
     joint_recipe: Recipe
     flow_dropout: float
-    snippets: SnippetSettings
+    snippets: ClipSettings
     flow: str
-    short_side: int
     bound: float
     held: float
     idt: IDTSettings
@@ -113,32 +112,28 @@ PAPER = Profile(
     **networks(attention.PAPER),
     **recipe(8583),  # nine tenths of UCF101's split 1
     flow_dropout=0.7,  # section 5
-    snippets=SnippetSettings(segments=3, test_segments=25, length=5, size=299, test_crops=1),  # 5 fields: TSN's
+    snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=299, short_side=340),  # 5 fields: TSN's
     flow="tvl1",
-    short_side=340,
     bound=20.0,  # TSN's
     held=0.1,  # for the weights of late fusion, of which the paper says nothing
     idt=IDTSettings(),
     probe=ClutterProbe(size=340, smallest=40.0, largest=70.0, swing=14.0, motions=3, looks=4, ground=2.0, camera=4.0),
-    workers=8,
-    test_batch=2,
 )
 
 SIZE = 64  # pixels; in smaller frames too few points are found to tell the camera's motion
-QUICK = replace(attention.QUICK, epochs=8)
-CPU = replace(
+SMALL = replace(attention.SMALL, epochs=8)
+QUICK = replace(
     PAPER,
-    **(networks(attention.CPU) | {"backbone": "small-pooled"}),
+    **(networks(attention.QUICK) | {"backbone": "small-pooled"}),
     jobs=jobs("scales-1", WITHOUT, *ABLATION),
     seeds=3,
     attention="scales-1",
-    recipe=replace(QUICK, epochs=10),
-    flow_recipe=QUICK,
-    joint_recipe=replace(QUICK, epochs=4),
+    recipe=replace(SMALL, epochs=10),
+    flow_recipe=SMALL,
+    joint_recipe=replace(SMALL, epochs=4),
     flow_dropout=0.0,
-    snippets=SnippetSettings(segments=3, test_segments=12, length=5, size=SIZE, scales=CENTRE, test_crops=1),
+    snippets=ClipSettings(frames=3, test_frames=12, fields=5, size=SIZE, short_side=SIZE, scales=CENTRE),
     flow="dis",
-    short_side=SIZE,
     bound=8.0,
     held=0.2,
     idt=IDTSettings(window=16, length=7, scales=2, gaussians=16, sampled=20_000),
@@ -155,58 +150,43 @@ CPU = replace(
         swing=3.0,
         camera=1.0,
     ),
-    workers=0,
-    test_batch=32,
-    lanes=0,
 )
-GPU = replace(
-    CPU,
+FULL = replace(
+    QUICK,
     seeds=5,
-    recipe=replace(QUICK, epochs=15),
-    flow_recipe=replace(QUICK, epochs=15),
-    probe=replace(CPU.probe, train=3200, test=1200),
-    lanes=8,  # the networks are small: several at a time fill the GPU
 )
 CHECK = replace(
-    CPU,
+    QUICK,
     jobs=jobs("scales-1", WITHOUT),
     seeds=1,
-    lanes=1,
-    recipe=replace(QUICK, epochs=1, batch_size=8),
-    flow_recipe=replace(QUICK, epochs=1, batch_size=8),
-    joint_recipe=replace(QUICK, epochs=1, batch_size=8),
-    probe=replace(CPU.probe, train=36, test=12),
+    recipe=replace(SMALL, epochs=1, batch_size=8),
+    flow_recipe=replace(SMALL, epochs=1, batch_size=8),
+    joint_recipe=replace(SMALL, epochs=1, batch_size=8),
+    probe=replace(QUICK.probe, train=36, test=12),
 )
-PROFILES = {"check": CHECK, "cpu": CPU, "gpu": GPU, "paper": PAPER}
+PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 
 # A user's own videos are larger than the probe's clips; one attention, since it takes flow, warped flow and tracks too.
 VIDEO = {
     "jobs": jobs("scales-1"),
-    "snippets": replace(PAPER.snippets, size=112),
-    "short_side": 128,
+    "snippets": replace(PAPER.snippets, size=112, short_side=128),
     "bound": PAPER.bound,
     "idt": IDTSettings(short_side=128, gaussians=64, sampled=64_000),
-    "test_batch": 8,
 }
 VIDEOS = {
     "check": VIDEO
     | {
-        "snippets": replace(PAPER.snippets, size=56, test_segments=8),
-        "short_side": 64,
+        "snippets": replace(PAPER.snippets, size=56, short_side=64, test_frames=8),
         "idt": IDTSettings(short_side=64, window=16, gaussians=16, sampled=20_000),
     },
-    "cpu": VIDEO,
-    "gpu": VIDEO
+    "quick": VIDEO,
+    "full": VIDEO
     | networks(attention.PAPER)
     | {
         "backbone": "resnet",
-        "snippets": replace(PAPER.snippets, size=224),
-        "short_side": 256,
+        "snippets": replace(PAPER.snippets, size=224, short_side=256),
         "flow": "tvl1",
         "idt": IDTSettings(),
-        "workers": 8,
-        "test_batch": PAPER.test_batch,
-        "lanes": 1,
     },
     "paper": {},
 }

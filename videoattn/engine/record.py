@@ -28,7 +28,7 @@ class Record:
     """The content of one `record.json`.
 
     `results` holds a dict a job and seed: {"job", "seed", "metrics": {row: metrics}, "wall_s"}; a metrics dict is what
-    `evaluation.metrics.classification_metrics` gives, or further values under names of their own. `part` names a study
+    `evaluation.metrics.classification_metrics` gives, or other values under names of their own. `study` names a study
     of a paper besides its first.
     """
 
@@ -42,7 +42,7 @@ class Record:
     environment: dict = field(default_factory=dict)
     wall_s: float = 0.0
     complete: bool = False
-    part: str = ""
+    study: str = ""
 
     def has(self, job: str, seed: int) -> bool:
         """Whether this job has been trained and tested with this seed."""
@@ -148,7 +148,7 @@ def publish(folder: Path) -> Path:
         RunError: the run is not complete, or lacks one of the files.
     """
     record = read(folder)
-    files = ("record.json", "log.csv", *(() if record.part else ("notebook.ipynb",)))
+    files = ("record.json", "log.csv", *(() if record.study else ("notebook.ipynb",)))
     if not record.complete:
         raise RunError(f"{folder} is not complete: run the same command again to finish it")
     target = folder.with_name(f"{PUBLISHED}{folder.name}")

@@ -1,6 +1,5 @@
-"""The study of recurrent criss-cross attention: from the notebook's parameters to networks, clips and results."""
+"""What is trained and compared for recurrent criss-cross attention: jobs, networks, rows."""
 
-import functools
 from dataclasses import replace
 
 import torch
@@ -10,69 +9,55 @@ from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.positions import conv_channels, conv_path
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.data.clips.settings import ClipSettings
-from videoattn.engine.parameters import Parameters
-from videoattn.engine.profiles import sized
-from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBData, check_rgb, rgb_study
-from videoattn.engine.study import Study
+from videoattn.engine.experiment import Job, Row, TestSet, Weights, no_weights
+from videoattn.engine.protocol import FROM_SCRATCH, Start
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
-from videoattn.papers.rcca import inspection
+from videoattn.papers.rcca import comparison, inspection
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.comparison import crops_name, rows
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.protocols import PROTOCOLS
 from videoattn.papers.rcca.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant
 
-USES = {"tsm": "uniform", "mfnet": "dense", "cells": "dense"}
+__all__ = ["HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inputs", "inspect", "job", "rows"]
+
+inspect = inspection.by_distance
 
 
-def study(parameters: Parameters) -> Study:
-    """The study that these parameters ask for; nothing is generated or trained yet.
-
-    Raises:
-        InputError: the data set is not as it should be, or flow is asked for.
-    """
-    check_rgb(parameters)
-    parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS)
-    data = RGBData(
-        parameters,
-        profile,
-        settings=settings(profile),
-        use=lambda name: USES[VARIANTS[name].kind],
-        protocols=tuple(map(crops_name, profile.crops)),
-        extra=_places,
+def job(name: str, profile: Profile, start: Start) -> Job:
+    """How a variant is trained and tested."""
+    recipe, clips = {
+        "tsm": (profile.recipe, profile.uniform),
+        "mfnet": (profile.dense_recipe, profile.dense),
+        "cells": (profile.cells_recipe, profile.dense),
+    }[VARIANTS[name].kind]
+    tests = (
+        TestSet(name=comparison.crops_name(crops), settings=replace(clips, test_crops=crops)) for crops in profile.crops
     )
-    return rgb_study(
-        parameters,
-        profile,
-        start,
-        data,
-        variants=VARIANTS,
-        rows=rows(tuple(map(crops_name, profile.crops))),
-        recipe=functools.partial(_recipe, profile=profile),
-        build=lambda name: build(VARIANTS[name], profile, classes=data.outputs, pretrained=start.pretrained),
-        inspect=functools.partial(inspection.by_distance, data),
+    return Job(
+        name=name,
+        recipe=recipe,
+        train=clips,
+        test=clips,
+        extra_tests=tuple(tests),
+        probe=profile.probe,
+        initial=name,
     )
 
 
-def settings(profile: Profile) -> dict[str, ClipSettings]:
-    """What is taken from a video, by kind of network, and with other numbers of crops in testing."""
-    uses = {"uniform": profile.uniform, "dense": profile.dense}
-    more = {
-        f"{use} {crops_name(crops)}": replace(own, test_crops=crops)
-        for use, own in uses.items()
-        for crops in profile.crops
-    }
-    return uses | more
+def rows(profile: Profile) -> tuple[Row, ...]:
+    """The rows of the results."""
+    return comparison.rows(tuple(map(comparison.crops_name, profile.crops)))
 
 
-def _places(clips: dict) -> dict[str, dict[str, torch.Tensor]]:
+def inputs(clips: dict) -> dict[str, dict[str, torch.Tensor]]:
+    """Where the two marks of each clip of the probe stand, which the read-out at the place looks at."""
     return {"places": {name: torch.tensor(about["places"]) for name, about in clips.items()}}
 
 
-def build(variant: Variant, profile: Profile, *, classes: int, pretrained: bool = False) -> nn.Module:
+def build(
+    variant: Variant, profile: Profile, *, classes: int, start: Start = FROM_SCRATCH, weights: Weights = no_weights
+) -> nn.Module:
     """The network of one variant."""
     if variant.kind == "cells":
         return CellNetwork(
@@ -93,7 +78,7 @@ def build(variant: Variant, profile: Profile, *, classes: int, pretrained: bool 
             frames=frames,
             shift=True,
             dropout=profile.dropout,
-            pretrained=pretrained,
+            pretrained=start.pretrained,
             channels=profile.channels,
             stem_width=profile.stem_width,
             layers=profile.layers,
@@ -117,7 +102,3 @@ def block(variant: Variant, channels: int) -> nn.Module:
             recompute=variant.kind != "cells",  # their maps are small
         )
     return NonLocalBlock(channels=channels, dims=3, pool=variant.block == "nl-pool")
-
-
-def _recipe(name: str, profile: Profile) -> Recipe:
-    return {"tsm": profile.recipe, "mfnet": profile.dense_recipe, "cells": profile.cells_recipe}[VARIANTS[name].kind]
