@@ -61,9 +61,10 @@ class Seen:
         return known
 
 
-def seen_videos() -> Seen:
-    """What this machine remembers of videos, as the installed decoders read them."""
-    return Seen(cache_root() / f"videos-decord-{version('decord')}-av-{version('av')}.jsonl")
+def seen_videos(*, whole: bool = False) -> Seen:
+    """What this machine remembers of videos, as the installed decoders read them; `whole`: those read to the end."""
+    name = "whole-videos" if whole else "videos"
+    return Seen(cache_root() / f"{name}-decord-{version('decord')}-av-{version('av')}.jsonl")
 
 
 def _tuple(values: list | None) -> tuple | None:

@@ -236,7 +236,8 @@ def learning_curves(log, *, jobs: Sequence[str]) -> Figure:
 
 def clip_images(data: Clips, index: int) -> list[np.ndarray]:
     """The frames of the first clip of a test video, before they are cropped."""
-    return list(data.raw(index)[:, : data.settings.frames].permute(1, 2, 3, 0).numpy())
+    frames = data.settings.taken(test=not data.train)
+    return list(data.raw(index)["rgb"][:, :frames].permute(1, 2, 3, 0).numpy())
 
 
 def to_image(rgb: Tensor) -> np.ndarray:

@@ -30,6 +30,7 @@ Clip = dict[str, Tensor]
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN, section 4.2: {256, 224, 192, 168} of a shorter side of 256
 CENTRE = ()  # in place of scales: the crop in the middle, without a choice
+PAD = 4  # pixels on each side of an image, `draw_padded`
 SIDES = {"left": "right", "right": "left"}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the weights that torchvision and timm publish, RGB in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -113,6 +114,19 @@ def flip(clip: Clip) -> Clip:
         sign = flow.new_tensor([-1.0, 1.0]).repeat(flow.shape[-4] // 2)
         mirrored["flow"] = flow * sign.view(-1, 1, 1, 1)
     return mirrored
+
+
+def draw_padded(maps: Tensor, rng: np.random.Generator, *, chance: float) -> tuple[Tensor, bool]:
+    """The training augmentation of small images (..., H, W) that "CIFAR-100+" stands for, and whether it mirrored.
+
+    `PAD` black pixels are put on each side, a crop of the own size is cut out anywhere, and mirrored with probability
+    `chance`. The shape stays.
+    """
+    height, width = maps.shape[-2:]
+    top, left = rng.integers(0, 2 * PAD + 1, 2).tolist()
+    cut = F.pad(maps, [PAD])[..., top : top + height, left : left + width]
+    mirror = bool(rng.random() < chance)
+    return cut.flip(-1) if mirror else cut, mirror
 
 
 def mirrored(classes: Sequence[str]) -> tuple[int | None, ...]:

@@ -1,4 +1,4 @@
-"""Clips of RGB frames as tensors."""
+"""Clips of videos as tensors: RGB frames, flow fields, or both."""
 
 import copy
 import math
@@ -8,16 +8,19 @@ import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
+from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from videoattn.data.clips import augment
-from videoattn.data.clips.frame_cache import SHORT, Kept
-from videoattn.data.clips.settings import ClipSettings, frame_indices
+from videoattn.data.clips.frame_cache import SHORT, FrameCache
+from videoattn.data.clips.settings import ClipSettings, field_indices, frame_indices
 from videoattn.data.clips.targets import check_ten_crops, flippable, target
 from videoattn.data.datasets.videos import VideoList
 from videoattn.data.decode.decoder import Decoder, UnreadableVideo, VideoInfo, short_side
+from videoattn.data.flow.cache import FlowCache
 from videoattn.errors import InputError, RunError
 
+STREAMS = ("rgb", "flow", "warped")
 # `augment.normalise` of uint8, in two operations: rgb / 255 / std - mean / std
 _STD = torch.tensor(augment.IMAGENET_STD).view(3, 1, 1, 1)
 _SCALE, _SHIFT = 1 / (255 * _STD), torch.tensor(augment.IMAGENET_MEAN).view(3, 1, 1, 1) / _STD
@@ -26,23 +29,30 @@ _SCALE, _SHIFT = 1 / (255 * _STD), torch.tensor(augment.IMAGENET_MEAN).view(3, 1
 class Clips(Dataset):
     """Clips of a list of videos for training (random frames, crops and flips) or testing (fixed views).
 
-    Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random: ({"rgb": (3, T, H, W)},
-    target). `data[i]` in testing: ({"rgb": (views, 3, T, H, W)}, target), views = test_clips x test_crops, the crops of
-    a clip together. RGB has the mean and deviation of ImageNet removed.
+    Items: `data[epoch, i]` in training, where (seed, epoch, i) decides all that is random: (clip, target), the clip a
+    dictionary of "rgb", (3, T, H, W) with the mean and deviation of ImageNet removed, and "flow", (2 L, T, H, W) in
+    [-1, 1], x and y alternating, L = `settings.fields`. `data[i]` in testing: the same with an axis of views in front,
+    test_clips x test_crops, the crops of a clip together.
 
     `targets.target` tells what a target is. A flip exchanges labels where left and right stand in the classes' names
     (`augment.mirrored`); a clip whose mirror image has no label is never flipped.
 
     Args:
+        streams: what is in a clip: "rgb", and "flow" or "warped", the flow without the camera's motion, which stands
+            under "flow" too.
+        flow: where the fields are, of the size of the frames.
         infos: number and size of the frames of each of the videos, in their order, where they are known already.
         alike: whether what holds of the first video's frames holds of all, as in a probe; the others are not inspected.
-        memory: bytes of decoded frames that all views together keep, so that small sets are read once.
+        pixels: images that stand for videos of one frame, uint8 (N, H, W, 3) in the order of `videos`; nothing is then
+            decoded. They are augmented by `augment.draw_padded`, in testing taken whole, and at last scaled to `size`.
+        memory: bytes of decoded frames and fields that all views together keep, so that small sets are read once.
         extra: {key: {sample name: tensor}}, put into the clip under the key as it is, whatever crop and flip are; in
             testing with the axis of views in front.
 
     Raises:
-        InputError: an extra tensor is missing, or would replace the frames; ten crops, five of them mirrored, are asked
-            of classes that left and right tell apart.
+        InputError: streams that do not go with each other, the settings or the flow; an extra tensor is missing, or
+            would replace a stream; ten crops, five of them mirrored, are asked of classes that left and right tell
+            apart; pixels that are not those of `videos`, or more of them than one frame, clip and crop.
         RunError: a video cannot be read, when an item is asked for.
     """
 
@@ -53,8 +63,11 @@ class Clips(Dataset):
         *,
         train: bool,
         seed: int = 0,
+        streams: Sequence[str] = ("rgb",),
+        flow: FlowCache | None = None,
         infos: Sequence[VideoInfo] | None = None,
         alike: bool = False,
+        pixels: np.ndarray | None = None,
         memory: int = 0,
         extra: Mapping[str, Mapping[str, Tensor]] | None = None,
     ):
@@ -62,27 +75,39 @@ class Clips(Dataset):
         self.settings = settings
         self.train = train
         self.seed = seed
+        self.streams = tuple(streams)
+        self.flow = flow
+        self.pixels = pixels
         self.extra = dict(extra or {})
         for key, tensors in self.extra.items():
-            if key == "rgb":
-                raise InputError("extra tensors under the key 'rgb' would replace the frames; take another key")
+            if key in STREAMS:
+                raise InputError(f"extra tensors under the key {key!r} would replace the frames; take another key")
             missing = [sample.name for sample in videos.samples if sample.name not in tensors]
             if missing:
                 raise InputError(f"extra tensors {key!r} lack {len(missing)} of the videos, first {missing[0]}")
         self._check()
         self._infos = dict(enumerate(infos or ()))
         self._alike = alike
-        self._kept = Kept(memory)
+        self._cache = FrameCache(memory)
         self._decoder = Decoder()
 
-    def view(self, *, seed: int | None = None, settings: ClipSettings | None = None) -> "Clips":
-        """The same videos with another seed or other settings; what has been decoded and the decoder are shared.
+    def view(
+        self,
+        *,
+        seed: int | None = None,
+        settings: ClipSettings | None = None,
+        streams: Sequence[str] | None = None,
+        flow: FlowCache | None = None,
+    ) -> "Clips":
+        """The same videos with what is given changed; what has been decoded and the decoder are shared.
 
         Raises InputError where the settings ask for frames of another size than those that are kept.
         """
         other = copy.copy(self)
         other.seed = self.seed if seed is None else seed
         other.settings = settings or self.settings
+        other.streams = self.streams if streams is None else tuple(streams)
+        other.flow = flow or self.flow
         for name in ("short_side", "aspect"):
             if getattr(other.settings, name) != getattr(self.settings, name):
                 raise InputError(
@@ -93,8 +118,42 @@ class Clips(Dataset):
         return other
 
     def _check(self) -> None:
-        if not self.train and self.settings.test_crops == 10:
+        own = self.settings
+        if not self.train and own.test_crops == 10:
             check_ten_crops(self.videos)
+        if not self.streams or not set(self.streams) <= set(STREAMS) or {"flow", "warped"} <= set(self.streams):
+            raise InputError(f"streams are {self.streams}; 'rgb', one of 'flow' and 'warped', or both are possible")
+        if self.streams != ("rgb",):
+            self._check_flow()
+        if self.pixels is not None:
+            self._check_pixels()
+
+    def _check_flow(self) -> None:
+        own, found = self.settings, self.flow and self.flow.settings
+        if not own.fields:
+            raise InputError(f"fields is 0; with the streams {self.streams} it must be at least 1")
+        if self.pixels is not None or found is None:
+            raise InputError(f"streams are {self.streams}, but there is no flow")
+        if (found.short_side, found.aspect) != (own.short_side, own.aspect):
+            raise InputError(
+                f"flow of short_side {found.short_side}, aspect {found.aspect} does not fit frames of "
+                f"short_side {own.short_side}, aspect {own.aspect}"
+            )
+        if found.compensated != ("warped" in self.streams):
+            raise InputError(f"streams are {self.streams}, but the flow has compensated={found.compensated}")
+
+    def _check_pixels(self) -> None:
+        own = self.settings
+        frames = own.taken(test=not self.train)
+        if (frames, own.test_clips, own.test_crops) != (1, 1, 1):
+            raise InputError(
+                f"frames={frames}, test_clips={own.test_clips}, test_crops={own.test_crops}: an image has one of each"
+            )
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[::3] != (len(self), 3):
+            raise InputError(
+                f"images of shape {self.pixels.shape} and type {self.pixels.dtype}; uint8 ({len(self)}, H, W, 3) is "
+                "expected"
+            )
 
     def __len__(self) -> int:
         return len(self.videos.samples)
@@ -102,61 +161,81 @@ class Clips(Dataset):
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int | Tensor]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
         sample = self.videos.samples[index]
-        rgb, mirrored = self._training(epoch, index) if self.train else (self._views(index), False)
-        clip = {"rgb": (rgb * _SCALE).sub_(_SHIFT)}
+        clip, mirrored = self._training(epoch, index) if self.train else (self._views(index), False)
+        if "rgb" in clip:
+            clip["rgb"] = self._normalised(clip["rgb"])
+        views = len(next(iter(clip.values())))
         for key, tensors in self.extra.items():
             value = tensors[sample.name]
-            clip[key] = value if self.train else value.expand(len(rgb), *value.shape)
+            clip[key] = value if self.train else value.expand(views, *value.shape)
         return clip, target(self.videos, sample, mirrored)
 
-    def raw(self, index: int, rng: np.random.Generator | None = None) -> Tensor:
-        """The frames of one video before cropping, uint8 (3, T, H, W); in testing its clips follow each other in T.
+    def raw(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Tensor]:
+        """What is taken from one video, before cropping: "rgb", uint8 (3, T, H, W), and "flow", float32 (2 L, T, H, W);
+        in testing its clips follow each other in T.
 
         It may be what is kept: change a copy of it. Raises RunError where the video cannot be read.
         """
-        whole = self._kept.images.get(("clip", index, 0))
-        frames = self._info(index).frames if whole is None else whole.shape[1]
-        clips = 1 if self.train else self.settings.test_clips
-        wanted = frame_indices(self.settings, frames, clips=clips, rng=rng).ravel()
-        if whole is None and self._whole(index, frames, wanted):
-            whole = self._frames(index, range(frames)).transpose(0, 1).contiguous()
-            self._kept.keep(("clip", index, 0), whole)
-        if whole is None:
-            return self._kept.read("rgb", index, wanted, self._frames).transpose(0, 1)
-        return whole if np.array_equal(wanted, np.arange(frames)) else whole[:, wanted]
+        if self.pixels is not None:
+            return {"rgb": torch.from_numpy(self.pixels[index]).permute(2, 0, 1)[:, None]}
+        frames = self._info(index).frames
+        wanted = frame_indices(self.settings, frames, test=not self.train, rng=rng).ravel()
+        clip = {}
+        for stream in self.streams:
+            if stream == "rgb":
+                clip["rgb"] = self._rgb(index, frames, wanted).transpose(0, 1)
+            else:
+                fields = field_indices(self.settings, wanted, frames)
+                found = self._cache.read(stream, index, fields.ravel(), self._fields)  # (T L, 2, H, W)
+                clip["flow"] = found.unflatten(0, fields.shape).flatten(1, 2).transpose(0, 1)
+        return clip
 
-    def _whole(self, index: int, frames: int, wanted: np.ndarray) -> bool:
-        """Whether all frames are read at once: they are wanted, or will be drawn, are few, and there is room."""
-        absent = len(self._kept.absent("rgb", index, wanted))
-        room = 3 * frames * math.prod(self._size(index)) <= self._kept.left
-        return absent == frames or (absent > 0 and self.train and frames <= SHORT and room)
+    def _rgb(self, index: int, frames: int, wanted: np.ndarray) -> Tensor:
+        """(n, 3, H, W); all frames are read at once where they will be drawn, are few, and there is room."""
+        some = self.train and frames <= SHORT and not self._cache.has_all("rgb", index, frames)
+        if some and 3 * frames * math.prod(self._size(index)) <= self._cache.left:
+            self._cache.read("rgb", index, np.arange(frames), self._frames)
+        return self._cache.read("rgb", index, wanted, self._frames)
 
-    def _training(self, epoch: int, index: int) -> tuple[Tensor, bool]:
+    def _training(self, epoch: int, index: int) -> tuple[dict[str, Tensor], bool]:
         """The clip, and whether it is mirrored."""
         size, scales, flip = self.settings.size, self.settings.scales, self.settings.flip
-        uncut = (3, self.settings.frames, size, size) if scales in ((1.0,), augment.CENTRE) and not flip else None
-        whole = self._kept.images.get(("clip", index, 0))
-        if whole is not None and whole.shape == uncut and self.settings.stride == 1:
-            return whole, False  # nothing is left to chance
         rng = np.random.default_rng((self.seed, epoch, index))
-        rgb = self.raw(index, rng)
-        if rgb.shape == uncut:
-            return rgb, False
-        height, width = rgb.shape[-2:]
+        clip = self.raw(index, rng)
+        height, width = next(iter(clip.values())).shape[-2:]
         flip = flip if flippable(self.videos, self.videos.samples[index]) else 0
+        if self.pixels is not None:
+            image, mirrored = augment.draw_padded(clip["rgb"], rng, chance=flip)
+            return {"rgb": image}, mirrored
+        if height == width == size and scales in ((1.0,), augment.CENTRE) and not self.settings.flip:
+            return clip, False  # nothing to cut
         crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
-        return augment.apply_crop({"rgb": rgb}, crop, size)["rgb"], crop.flip
+        return augment.apply_crop(clip, crop, size), crop.flip
 
-    def _views(self, index: int) -> Tensor:
-        settings = self.settings
-        clip = {"rgb": self.raw(index)}
-        if settings.test_crops == 3:
-            crops = augment.three_crops(clip["rgb"])
-        elif settings.test_crops == 10:
-            crops = augment.ten_crops(clip, settings.size)["rgb"]
+    def _views(self, index: int) -> dict[str, Tensor]:
+        own, clip = self.settings, self.raw(index)
+        if self.pixels is not None:
+            cut = {stream: maps[None] for stream, maps in clip.items()}
+        elif own.test_crops == 3:
+            cut = {stream: augment.three_crops(maps) for stream, maps in clip.items()}
+        elif own.test_crops == 10:
+            cut = augment.ten_crops(clip, own.size)
         else:
-            crops = augment.centre_crop(clip, settings.size)["rgb"][None]
-        return rearrange(crops, "crop c (clip t) h w -> (clip crop) c t h w", t=settings.frames)
+            cut = {stream: maps[None] for stream, maps in augment.centre_crop(clip, own.size).items()}
+        order = "crop c (clip t) h w -> (clip crop) c t h w"
+        return {stream: rearrange(maps, order, clip=own.test_clips) for stream, maps in cut.items()}
+
+    def _normalised(self, rgb: Tensor) -> Tensor:
+        """Float without ImageNet's mean and deviation; images are then scaled to `size`."""
+        if self.pixels is not None:
+            rgb, size = augment.normalise(rgb), (self.settings.size, self.settings.size)
+            if rgb.shape[-2:] == size:
+                return rgb
+            scaled = interpolate(rgb.reshape(1, 3, *rgb.shape[-2:]), size, mode="bilinear", antialias=True)
+            return scaled.reshape(*rgb.shape[:-2], *size)
+        if self.settings.fields:  # rounded as in the published runs, which took two operations for RGB alone
+            return augment.normalise(rgb)
+        return (rgb * _SCALE).sub_(_SHIFT)
 
     def _info(self, index: int) -> VideoInfo:
         index = 0 if self._alike else index
@@ -170,10 +249,9 @@ class Clips(Dataset):
     def _size(self, index: int) -> tuple[int, int]:
         """H and W of the frames as they are decoded."""
         info = self._info(index)
-        side, aspect = self.settings.short_side, self.settings.aspect
-        return short_side(info.height, info.width, side, aspect)
+        return short_side(info.height, info.width, self.settings.short_side, self.settings.aspect)
 
-    def _frames(self, index: int, wanted: Sequence[int]) -> Tensor:
+    def _frames(self, index: int, wanted: np.ndarray) -> Tensor:
         """(n, 3, H, W) uint8."""
         try:
             frames = self._decoder.frames(
@@ -182,6 +260,10 @@ class Clips(Dataset):
         except UnreadableVideo as error:
             raise RunError(f"a video cannot be read: {error}") from error
         return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+    def _fields(self, index: int, wanted: np.ndarray) -> Tensor:
+        """(n, 2, H, W) float32 in [-1, 1]."""
+        return torch.from_numpy(self.flow.fields(self.videos.samples[index].source, wanted))
 
     def close(self) -> None:
         """End the decoding process, which all views share; what is read later starts another."""

@@ -39,3 +39,41 @@ class Kept:
         for t, image in fresh.items():
             self.keep((stream, video, t), image)
         return torch.stack([fresh[int(t)] if int(t) in fresh else self.images[stream, video, int(t)] for t in wanted])
+
+
+class FrameCache:
+    """Images of videos in memory, up to a number of bytes; what comes later is not kept.
+
+    memory: bytes. A copy for another process is empty.
+    """
+
+    def __init__(self, memory: int):
+        self.memory = self.left = memory
+        self._kept: dict[tuple[str, int], tuple[np.ndarray, Tensor]] = {}  # times, rising, and their images
+
+    def __reduce__(self):
+        return FrameCache, (self.memory,)
+
+    def has_all(self, stream: str, video: int, count: int) -> bool:
+        """Whether all of the `count` images of a video are here."""
+        kept = self._kept.get((stream, video))
+        return kept is not None and len(kept[0]) == count
+
+    def read(self, stream: str, video: int, wanted: np.ndarray, read: Callable[[int, np.ndarray], Tensor]) -> Tensor:
+        """The images (n, ...) at the times `wanted`; `read(video, times)` gives those that are not here.
+
+        It may be what is kept: change a copy of it.
+        """
+        times, images = self._kept.get((stream, video), (wanted[:0], None))
+        if np.array_equal(wanted, times):
+            return images
+        absent = np.setdiff1d(wanted, times)
+        if len(absent):
+            fresh = read(video, absent)
+            times = np.concatenate([times, absent])
+            order = np.argsort(times)
+            times, images = times[order], fresh if images is None else torch.cat([images, fresh])[order]
+            if fresh.nbytes <= self.left:
+                self._kept[stream, video] = times, images
+                self.left -= fresh.nbytes
+        return images if np.array_equal(wanted, times) else images[np.searchsorted(times, wanted)]

@@ -60,7 +60,7 @@ class Images(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int | Tensor]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
-        sample, image, flipped = self.videos.samples[index], self.raw(index), False
+        sample, image, flipped = self.videos.samples[index], self.raw(index)["rgb"], False
         if self.train:
             rng = np.random.default_rng((self.seed, epoch, index))
             image, flipped = self._augmented(image, rng, possible=flippable(self.videos, sample))
@@ -70,9 +70,9 @@ class Images(Dataset):
             rgb = functional.interpolate(rgb.transpose(0, 1), size, mode="bilinear", antialias=True).transpose(0, 1)
         return {"rgb": rgb if self.train else rgb[None]}, target(self.videos, sample, flipped)
 
-    def raw(self, index: int) -> Tensor:
+    def raw(self, index: int) -> dict[str, Tensor]:
         """One image as it is, uint8 (3, 1, H, W)."""
-        return torch.from_numpy(self.pixels[index]).permute(2, 0, 1)[:, None]
+        return {"rgb": torch.from_numpy(self.pixels[index]).permute(2, 0, 1)[:, None]}
 
     def _augmented(self, image: Tensor, rng: np.random.Generator, *, possible: bool) -> tuple[Tensor, bool]:
         height, width = image.shape[-2:]

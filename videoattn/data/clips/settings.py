@@ -1,9 +1,12 @@
-r"""Which frames of a video make a clip, and how they are cut.
+r"""Which frames and flow fields of a video make a clip, and how they are cut.
 
 "uniform" takes one frame of each of T equal segments of the video (L. Wang et al., Temporal Segment Networks, ECCV
-2016; J. Lin et al., TSM, ICCV 2019); "dense" takes T frames that stand `stride` apart.
+2016; J. Lin et al., TSM, ICCV 2019); "dense" takes T frames that stand `stride` apart. With each frame can go the
+`fields` flow fields that start at it (TSN: a snippet); frames are then taken where so many follow, n - 1 in all of a
+video of n frames.
 
-Departures: where a video ends before a dense clip does, its last frame is repeated.
+Departures: where a video ends before a dense clip does, its last frame is repeated, or that before the last where
+fields are taken; so is the last field.
 """
 
 from dataclasses import dataclass, field
@@ -24,11 +27,11 @@ class ClipSettings:
     """What is taken from a video.
 
     Args:
-        frames: T.
+        frames: T, in TSN the number of segments.
         sampling: "uniform", one frame of each of T equal segments, or "dense", a run of frames.
         stride: frames from one to the next in a dense run.
         size: side of the crop in pixels.
-        short_side: to which the frames are scaled when they are decoded, in pixels, even.
+        short_side: to which the frames are scaled when they are decoded, and flow is computed, in pixels, even.
         aspect: width by height to which all frames are stretched, at least 1; None keeps that of each video.
         scales: of the multi-scale crops in training, as shares of the shorter side; `augment.CENTRE`, none, takes the
             centre instead.
@@ -36,6 +39,8 @@ class ClipSettings:
         test_clips: taken of each video in testing, evenly spread.
         test_crops: of each of these, 1 (centre), 10 (corners and centre, each also flipped), or 3 squares of the whole
             shorter side, whatever `size` is, along the longer one.
+        test_frames: T in testing; None for the same as in training.
+        fields: flow fields that go with each frame, whether they are asked for or not; 0 where there is no flow.
 
     Raises:
         InputError: impossible values.
@@ -51,11 +56,15 @@ class ClipSettings:
     test_clips: int = 1
     test_crops: int = 1
     aspect: float | None = field(default=None, metadata=LATER)
+    test_frames: int | None = field(default=None, metadata=LATER)
+    fields: int = field(default=0, metadata=LATER)
 
     def __post_init__(self):
-        for name in ("frames", "stride", "size", "test_clips"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name, least in (("frames", 1), ("stride", 1), ("size", 1), ("test_clips", 1), ("fields", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.test_frames is not None and self.test_frames < 1:
+            raise InputError(f"test_frames is {self.test_frames}; it must be at least 1, or None")
         if self.sampling not in SAMPLINGS:
             raise InputError(f"sampling {self.sampling!r} is unknown; possible are {', '.join(SAMPLINGS)}")
         if self.sampling == "uniform" and self.stride != 1:
@@ -73,16 +82,35 @@ class ClipSettings:
         if self.test_crops not in CROPS:
             raise InputError(f"test_crops is {self.test_crops}; possible are {', '.join(map(str, CROPS))}")
 
+    def taken(self, *, test: bool) -> int:
+        """T in training or in testing."""
+        return self.test_frames or self.frames if test else self.frames
+
 
 def frame_indices(
-    settings: ClipSettings, frames: int, *, clips: int = 1, rng: np.random.Generator | None = None
+    settings: ClipSettings, frames: int, *, test: bool = False, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     """Which of the `frames` frames of a video make its clips: int64 (clips, T), each row in the order of time.
 
-    `rng` draws at random (training). None takes even places: of uniform sampling the centres of clips x T segments, of
-    which clip j has numbers j, j + clips, ...; of dense sampling the starts at the centres of `clips` segments.
+    One clip in training, `test_clips` in testing. `rng` draws at random (training). None takes even places: of uniform
+    sampling the centres of clips x T segments, of which clip j has numbers j, j + clips, ...; of dense sampling the
+    starts at the centres of `clips` segments.
     """
+    clips, length = settings.test_clips if test else 1, settings.taken(test=test)
+    behind = max(settings.fields, 1)  # frames or fields that must follow
+    frames = places(settings, frames)
     if settings.sampling == "uniform":
-        return segment_starts(frames, clips * settings.frames, 1, rng).reshape(settings.frames, clips).T
-    span = (settings.frames - 1) * settings.stride + 1
-    return snippet_indices(segment_starts(frames, clips, span, rng), span, frames)[:, :: settings.stride]
+        return segment_starts(frames, clips * length, behind, rng).reshape(length, clips).T
+    run = (length - 1) * settings.stride + 1
+    starts = segment_starts(frames, clips, run - 1 + behind, rng)
+    return snippet_indices(starts, run, frames)[:, :: settings.stride]
+
+
+def field_indices(settings: ClipSettings, wanted: np.ndarray, frames: int) -> np.ndarray:
+    """The flow fields that go with the frames `wanted` (T,) of a video of `frames`: int64 (T, fields)."""
+    return snippet_indices(wanted, settings.fields, places(settings, frames))
+
+
+def places(settings: ClipSettings, frames: int) -> int:
+    """How many of the frames of a video can be taken: where fields go with them, all but the last."""
+    return max(frames - 1, 1) if settings.fields else frames

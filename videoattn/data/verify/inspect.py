@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.videos import Source, VideoList
@@ -26,9 +27,15 @@ class Survey:
 
 
 def survey(
-    lists: Sequence[VideoList], *, workers: int, time_limit: float = 10.0, show: bool = False, seen: Seen | None = None
+    lists: Sequence[VideoList],
+    *,
+    workers: int,
+    time_limit: float = 10.0,
+    show: bool = False,
+    seen: Seen | None = None,
+    whole: bool = False,
 ) -> Survey:
-    """Decode the first and the last frame of every video, or part of one, that is present.
+    """Decode the first and the last frame of every video, or part of one, that is present, or (`whole`) all frames.
 
     Args:
         workers: processes that decode. time_limit: seconds for a video, after which it cannot be read.
@@ -39,7 +46,8 @@ def survey(
     known = {source: seen.info(source) for source in sources} if seen else {}
     found: dict[Source, VideoInfo | str] = {source: info for source, info in known.items() if info is not None}
     left = [source for source in sources if source not in found]
-    looks = each(_look, left, workers=workers, died=DIED, initializer=_start, initargs=(time_limit,)) if left else ()
+    look_at = partial(_look, whole=whole)
+    looks = each(look_at, left, workers=workers, died=DIED, initializer=_start, initargs=(time_limit,)) if left else ()
     fresh: dict[Source, VideoInfo] = {}
     try:
         for source, info in track(looks, total=len(left), what="videos", show=show):
@@ -81,9 +89,9 @@ def _start(time_limit: float) -> None:
     _decoder = Decoder(time_limit=time_limit)
 
 
-def _look(source: Source) -> VideoInfo | str:
+def _look(source: Source, *, whole: bool) -> VideoInfo | str:
     """In a worker: what the video holds, or why it cannot be read."""
     try:
-        return look(_decoder, source, whole=False)
+        return look(_decoder, source, whole=whole)
     except UnreadableVideo as error:
         return error.reason
