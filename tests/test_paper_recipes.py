@@ -11,15 +11,15 @@ import numpy as np
 import official
 import official_frames
 import pytest
+from videoattn.engine.by_parameters import study_of
 
 from videoattn.data.datasets import load
-from videoattn.engine.by_parameters import study_of
 from videoattn.engine.parameters import check
+from videoattn.engine.record import read
 from videoattn.errors import InputError, RunError
 from videoattn.evaluation.multilabel import charades_metrics
 from videoattn.locations import repository
 from videoattn.papers import data_sets, parts
-from videoattn.engine.record import read
 
 FRAMES, HEIGHT, WIDTH = 12, 64, 80
 

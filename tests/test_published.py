@@ -4,14 +4,14 @@ import argparse
 from dataclasses import replace
 
 import pytest
+from videoattn.engine.by_parameters import study_of
 
 from videoattn import published
-from videoattn.engine.by_parameters import study_of
 from videoattn.engine.parameters import check
+from videoattn.engine.record import Record, environment
 from videoattn.errors import RunError
 from videoattn.papers import PAPERS, parts
 from videoattn.reporting import tables
-from videoattn.engine.record import Record, environment
 
 
 def record(part: str, rows: dict[str, float]) -> Record:

@@ -16,8 +16,8 @@ _place: int | None = None  # of this process's bars, from the bottom line; where
 class Progress:
     """Progress of one piece of work, such as a training.
 
-    On a terminal it has a bar until it is closed. Elsewhere, as in a notebook or a log, each epoch makes a line on stdout;
-    of other steps each twentieth of the work does.
+    On a terminal it has a bar until it is closed. Elsewhere, as in a notebook or a log, each epoch makes a line on
+    stdout; of other steps each twentieth of the work does.
 
     Args:
         name: of the work. total: how many steps it has. what: one step, in the singular. done: steps of an earlier run.
@@ -94,4 +94,3 @@ def share_terminal(lock: RLock, place: int) -> None:
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds: "1:02:03", "04:10"."""
     return tqdm.format_interval(round(seconds))
-

@@ -13,13 +13,13 @@ from videoattn.data.datasets import about
 from videoattn.engine.experiment import module_of, studies
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Protocol, started_from
+from videoattn.engine.record import Record, publish, read, records
+from videoattn.engine.study import make_study
 from videoattn.errors import InputError, RunError
 from videoattn.io import write_atomically
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets
 from videoattn.reporting.beside import beside_paper, departures, split_of
-from videoattn.engine.record import Record, publish, read, records
-from videoattn.engine.study import make_study
 from videoattn.reporting.tables import accuracy, data_name, measured, protocol, reference
 
 
@@ -42,8 +42,7 @@ def claims_table(paper: str) -> str:
 
 def headline_table(record: Record) -> str:
     """The rows of a record that matter most, as Markdown."""
-    module = ".".join(filter(None, ("videoattn.papers", record.paper, record.study, "comparison")))
-    rows = experiments.HEADLINE
+    rows = module_of(record.paper, record.study).HEADLINE
     lines = [(label, accuracy(record, row)) for label, row in rows if record.values(row)]
     name = ", ".join(filter(None, (record.paper, record.study)))
     head = [name, f"top-1 %, {data_name(record)}"]

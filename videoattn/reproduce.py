@@ -1,4 +1,4 @@
-"""`videoattn reproduce`: train and test what a paper compares, then execute its notebook, which finds the finished record."""
+"""`videoattn reproduce`: train and test what a paper compares, then execute its notebook, which finds the record."""
 
 import sys
 from collections.abc import Mapping

@@ -4,14 +4,14 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import pytest
+from videoattn.engine.profiles import sized
+from videoattn.engine.run_files import initial_file
 
 from videoattn.engine.parameters import check
-from videoattn.engine.profiles import sized
 from videoattn.engine.protocol import IMAGENET, SCRATCH, Protocol, Start, protocol_of, start_of, started_from
 from videoattn.engine.recipe import Recipe, digest, values
-from videoattn.engine.run_files import initial_file
-from videoattn.errors import InputError
 from videoattn.engine.record import Record
+from videoattn.errors import InputError
 
 SETS = ("folder", "ucf101", "kinetics400", "charades")
 SMALL = Protocol(data_set="ucf101", start=IMAGENET, where="section 1", changes={"size": 7})

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny import Clips, Net
 from torch import Tensor
+from videoattn.engine.rgb_study import RGBData
 
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets.videos import Sample, VideoList
@@ -14,7 +15,6 @@ from videoattn.engine import rgb_study, run_job
 from videoattn.engine.experiment import Job, Row
 from videoattn.engine.parameters import check
 from videoattn.engine.recipe import Recipe
-from videoattn.engine.rgb_study import RGBData
 from videoattn.engine.study import Study
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 from tiny import Clips, Net
+from videoattn.engine.log import add_to_log
 
 from videoattn.engine import run_job
 from videoattn.engine.experiment import Job, Row
-from videoattn.engine.log import add_to_log
 from videoattn.engine.parameters import check
 from videoattn.engine.recipe import Recipe
 from videoattn.engine.rows import row_metrics

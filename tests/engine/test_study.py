@@ -11,11 +11,11 @@ import torch
 from tasks import die_at_three, square
 from tiny import CLASSES, Clips
 from torch import Tensor, nn
+from videoattn.engine.lanes import in_lanes
 
 from videoattn.engine import run_job
 from videoattn.engine import study as studies
 from videoattn.engine.experiment import Job, Row
-from videoattn.engine.lanes import in_lanes
 from videoattn.engine.parameters import check
 from videoattn.engine.recipe import Recipe
 from videoattn.engine.study import Study

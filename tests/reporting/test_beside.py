@@ -9,10 +9,10 @@ from example import ENVIRONMENT
 from videoattn import published
 from videoattn.engine.protocol import IMAGENET, Start
 from videoattn.engine.recipe import rehearsed, values
+from videoattn.engine.record import Record
 from videoattn.papers.rcca.protocols import PROTOCOLS
 from videoattn.papers.rcca.recipe import PAPER
 from videoattn.reporting.beside import beside_paper, departures
-from videoattn.engine.record import Record
 
 CHAIN = (("hmdb51", IMAGENET), ("hmdb51", "kinetics400"), ("kinetics400", IMAGENET))
 HMDB, TUNED, KINETICS = (next(p for p in PROTOCOLS if (p.data_set, p.start) == own) for own in CHAIN)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from example import record
 
+from videoattn.engine.record import PACKAGES, environment, publish, read, records
 from videoattn.engine.run_lock import LOCK
 from videoattn.errors import RunError
-from videoattn.engine.record import PACKAGES, environment, publish, read, records
 
 
 @pytest.fixture

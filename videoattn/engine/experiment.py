@@ -11,13 +11,16 @@ A study lies in `videoattn.papers.<paper>.experiments`, a further one of the sam
     build       (variant, profile, *, classes, start, weights) -> network
     rows        (profile) -> the rows of the results
 
-and, where it has any of these, `scores` for jobs that train no network, `inspect` for what is measured of trained networks
-on the probe, and `inputs` for what the probe's clips get besides frames.
+    HEADLINE    of these, what the README shows: (label, row)
+
+and, where it has any of these, `scores` for jobs that train no network, `inspect` for what is measured of trained
+networks on the probe, `inputs` for what the probe's clips get besides frames, and, in a study that is not the paper's
+first, DATA_SETS, on which it runs.
 """
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -177,9 +180,7 @@ def sized(parameters: Parameters, study: str = "") -> tuple[Profile, Start] | No
     return replace(profile, jobs=with_needed(names or profile.jobs, profile, start, experiments)), start
 
 
-def with_needed(
-    names: Iterable[str], profile: Profile, start: Start, experiments: ModuleType
-) -> tuple[str, ...]:
+def with_needed(names: Iterable[str], profile: Profile, start: Start, experiments: ModuleType) -> tuple[str, ...]:
     """The jobs of these names and all that they start from, each behind what it needs, else in the order given."""
     found: dict[str, None] = {}
 
@@ -211,8 +212,8 @@ def _check_flow(parameters: Parameters, reads: bool) -> None:
     """Raise `InputError` where FLOW is not for the paper."""
     if reads and parameters.flow == "none":
         raise InputError(f"FLOW is 'none', but {parameters.paper} needs flow; choose from auto, tvl1, dis")
-    elsewhere: Sequence[str] = [name for name in studies(parameters.paper) if reads_flow(module_of(parameters.paper, name))]
-    if not elsewhere and parameters.flow not in ("auto", "none"):
+    somewhere = any(reads_flow(module_of(parameters.paper, name)) for name in studies(parameters.paper))
+    if not somewhere and parameters.flow not in ("auto", "none"):
         raise InputError(
             f"FLOW is {parameters.flow!r}, but {parameters.paper} looks at RGB alone: leave it at 'auto' or 'none'"
         )

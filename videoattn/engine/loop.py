@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from videoattn.engine import checkpoint
 from videoattn.engine.objective import ONE_CLASS, Objective
+from videoattn.engine.pace import Pace
 from videoattn.engine.recipe import Recipe
 from videoattn.errors import InputError, RunError
-from videoattn.engine.pace import Pace
 from videoattn.progress import Progress
 
 MEMORY_ERRORS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -205,8 +205,8 @@ def _epoch(
         size = loader.total_batch_size
         more = f"set ACCUMULATION={2 * accelerator.gradient_accumulation_steps}" if size > 1 else "set PARALLEL=1"
         raise RunError(
-            f"out of memory at {where} with batches of {size} videos: {more} (the same steps of smaller batches; the same "
-            "run goes on with it), or PARALLEL=1 where several trainings run; the checkpoint of the epoch before is intact"
+            f"out of memory at {where} with batches of {size} videos: {more} (smaller batches, the same steps), or "
+            "PARALLEL=1 where several trainings run; the same run goes on from the epoch before"
         ) from error
     loss, correct, videos = accelerator.reduce(totals, "sum").tolist()
     return loss / videos, correct / videos

@@ -19,8 +19,8 @@ class Pending:
     nothing is known yet. parallel: trainings at a time.
     """
 
-    seconds: float
-    steps: int
+    seconds: float = 0.0
+    steps: int = 0
     parallel: int = 1
 
 

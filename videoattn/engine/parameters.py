@@ -34,7 +34,7 @@ PARAMETERS = (
     Parameter(
         "PROFILE",
         "check",
-        "how much: check (seconds), quick (minutes), full (every row), paper (its protocol), auto (full with CUDA, else quick)",
+        "check (seconds), quick (minutes), full (every row), paper (its protocol), auto (full with CUDA, else quick)",
         choices=("check", "quick", "full", "paper", "auto"),
     ),
     Parameter("DATASET", PROBE, "probe (generated clips), or a data set of the paper, which lies in DATA"),
@@ -62,8 +62,16 @@ PARAMETERS = (
         bounds=(0, 1000),
     ),
     Parameter("PARALLEL", -1, "trainings at a time; -1: as fits the machine", bounds=(-1, 64), runtime=True),
-    Parameter("WORKERS", -1, "processes that load clips for a training; -1: as fits the machine", bounds=(-1, 128), runtime=True),
-    Parameter("TEST_BATCH", -1, "videos at a time in testing; -1: as fits the machine", bounds=(-1, 1024), runtime=True),
+    Parameter(
+        "WORKERS",
+        -1,
+        "processes that load clips for a training; -1: as fits the machine",
+        bounds=(-1, 128),
+        runtime=True,
+    ),
+    Parameter(
+        "TEST_BATCH", -1, "videos at a time in testing; -1: as fits the machine", bounds=(-1, 1024), runtime=True
+    ),
     Parameter(
         "ACCUMULATION",
         -1,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from videoattn.engine.parameters import PROBE, Parameters
-from videoattn.errors import InputError, RunError
 from videoattn.engine.record import Record, read
+from videoattn.errors import InputError, RunError
 
 SCRATCH, IMAGENET, FILE = "scratch", "imagenet", "file"
 SCRATCHED = (SCRATCH, IMAGENET)  # starts that need no run of another data set

@@ -12,8 +12,9 @@ from videoattn.parallel import cores
 class Runtime:
     """How a study runs on one machine.
 
-    workers: processes that load clips for one training; 0 loads them in the training's own. test_batch: videos at a time in
-    testing. parallel: trainings at a time. accumulation: equal batches that make up one step; 0 as the recipe says.
+    workers: processes that load clips for one training; 0 loads them in the training's own. test_batch: videos at a
+    time in testing. parallel: trainings at a time. accumulation: equal batches that make up one step; 0 as the recipe
+    says.
     """
 
     workers: int
@@ -22,8 +23,8 @@ class Runtime:
     accumulation: int = 0
 
 
-# By device and data. Networks of the probes are small: a core each, or several on one GPU. Those of real videos fill the
-# machine alone.
+# By device and data. Networks of the probes are small: a core each, or several on one GPU. Those of real videos fill
+# the machine alone.
 TABLE = {
     ("cpu", "probe"): Runtime(workers=0, test_batch=64, parallel=cores()),
     ("cuda", "probe"): Runtime(workers=0, test_batch=64, parallel=8),

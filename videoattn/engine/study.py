@@ -193,7 +193,8 @@ class Study:
 
     def _run(self) -> Record:
         record = self.record()
-        pending = [self.task(job.name, seed) for seed in self.seeds for job in self.jobs if not self._done(record, job, seed)]
+        everything = [(job, seed) for seed in self.seeds for job in self.jobs]
+        pending = [self.task(job.name, seed) for job, seed in everything if not self._done(record, job, seed)]
         for task in pending:
             record.results = [r for r in record.results if (r["job"], r["seed"]) != (task.job.name, task.seed)]
             self.run_folder.scores_path(task.job.name, task.seed).unlink(missing_ok=True)  # it tells a finished job
@@ -207,7 +208,7 @@ class Study:
             self._measure(record, task.job, task.seed)
             record.wall_s = sum(r["wall_s"] for r in record.results)
             record.data = self.main.description()
-            record.complete = all(self._done(record, j, s) for s in self.seeds for j in self.jobs)
+            record.complete = all(self._done(record, job, seed) for job, seed in everything)
             record.save(self.folder)
             progress.advance(done, task.name)
         progress.close()
@@ -226,9 +227,7 @@ class Study:
         else:
             for job in {task.job.probe: task.job for task in pending}.values():
                 self.data.of(job)  # a probe is generated once, before processes look for it
-            found = in_order(
-                run_task, pending, parallel=self.runtime.parallel, ready=self._ready, prepare=left.told
-            )
+            found = in_order(run_task, pending, parallel=self.runtime.parallel, ready=self._ready, prepare=left.told)
         for task, result in found:
             left.ended(task, result["wall_s"])
             yield task, result

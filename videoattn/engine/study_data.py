@@ -115,4 +115,3 @@ class StudyData:
         first = copy.copy(clips)
         first.videos = replace(clips.videos, samples=clips.videos.samples[:steps])
         return first
-

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -50,7 +50,7 @@ class Task:
     identity: str
     folder: Path
     runtime: Runtime
-    pending: Pending = Pending(0.0, 0)
+    pending: Pending = field(default_factory=Pending)
 
     @property
     def name(self) -> str:

@@ -1,11 +1,14 @@
-"""The papers: one folder each, which holds an `experiments.py`. Only light imports, so that a wrong name is refused at once.
+"""The papers: a folder each, which holds an `experiments.py`.
+
+Only light imports stand here, so that a wrong name is refused at once.
 
 A paper's `__init__.py` names the data sets that its notebook takes besides the probe, and imports nothing heavy:
 
     DATA_SETS = VIDEOS
 
-What else such a folder holds: attention.py (the module), network.py (where it stands), experiments.py (what is trained and
-compared; see `videoattn.engine.experiment`), audit.py and printed.csv (the paper's figures), claims.py, inspection.py.
+What such a folder holds: attention.py (the module), network.py (where it stands), experiments.py (what is trained and
+compared, as `videoattn.engine.experiment` says), audit.py and printed.csv (the paper's figures), claims.py and
+inspection.py (what is measured of trained networks, and drawn).
 """
 
 import importlib

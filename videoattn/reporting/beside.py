@@ -8,10 +8,10 @@ import pandas as pd
 
 from videoattn.engine.protocol import Cells, Protocol, started_from
 from videoattn.engine.recipe import values
+from videoattn.engine.record import Record
 from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.reporting.audit import printed
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, data_name, percent
 
 # What a protocol leaves open, and what a plan holds besides the profile.

@@ -18,8 +18,8 @@ import torch
 from torch.autograd.profiler import profile
 from torch.utils._pytree import tree_leaves
 
-from videoattn.errors import InputError
 from videoattn.engine.record import environment
+from videoattn.errors import InputError
 
 # Where a CUDA toolkit lies but no GPU is, this import warns on stderr, which a notebook would keep.
 logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from videoattn.engine.record import Record, records
 from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval, paired_difference
 from videoattn.evaluation.ranking import kendall
 from videoattn.locations import repository
 from videoattn.reporting.audit import printed, printed_value
-from videoattn.engine.record import Record, records
 
 NOT_RUN = "not in this profile"
 
@@ -80,14 +80,14 @@ def beside(record: Record, table: str, rows: Sequence[tuple[str, str, str]], *, 
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
-def published(paper: str, part: str = "") -> dict[Path, Record]:
+def published(paper: str, study: str = "") -> dict[Path, Record]:
     """The records that the repository holds of one study of a paper, by folder."""
     found = records(repository() / "runs", paper)
     return {folder: r for folder, r in found if folder.name.startswith("published-") and r.study == study}
 
 
 def reference(paper: str, study: str = "") -> tuple[Path, Record] | None:
-    """Folder and record of the published run on the probe that a study's tables show: of the profile full, else quick."""
+    """Folder and record of the published run on the probe that tables show: of the profile full, else quick."""
     found = {r.profile: (folder, r) for folder, r in published(paper, study).items() if data_name(r) == "probe"}
     return found.get("full") or found.get("quick")
 

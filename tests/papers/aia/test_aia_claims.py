@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from videoattn.data.probes.order import LEVELS
+from videoattn.engine.record import Record
 from videoattn.papers.aia import bench
 from videoattn.papers.aia.claims import BLIND, claims
 from videoattn.papers.aia.comparison import TABLE_1
 from videoattn.reporting.audit import printed_value
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

@@ -20,6 +20,7 @@ from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.aia import comparison, inspection
 from videoattn.papers.aia.attention import NAMES, Context
 from videoattn.papers.aia.comparison import BEST, jobs, rows
+from videoattn.papers.aia.experiments import build, settings, study
 from videoattn.papers.aia.network import RIVALS
 from videoattn.papers.aia.recipe import (
     CROPS,
@@ -31,7 +32,6 @@ from videoattn.papers.aia.recipe import (
     VIDEOS,
     plain,
 )
-from videoattn.papers.aia.experiments import build, settings, study
 from videoattn.reporting.audit import printed_value
 
 matplotlib.use("Agg")

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from videoattn.engine.record import Record
 from videoattn.papers.banet import audit, bench
 from videoattn.papers.banet.claims import claims
 from videoattn.papers.banet.recipe import VARIANTS
 from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow, printed
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 ACCURACIES = ("Top-1", "UCF101", "HMDB51", "VPS")

@@ -5,10 +5,10 @@ from layouts import put
 
 from videoattn.engine import checkpoint
 from videoattn.engine.parameters import check
+from videoattn.engine.record import Record
 from videoattn.errors import InputError
 from videoattn.papers import data_sets
 from videoattn.papers.cma.experiments import study
-from videoattn.engine.record import Record
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from cifar import small_cifar100
-
 from videoattn.data.clips.images import Images
+
 from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers.istpa import DATA_SETS, comparison
-from videoattn.papers.istpa.recipe import IMAGES, PROFILES
 from videoattn.papers.istpa.experiments import study
+from videoattn.papers.istpa.recipe import IMAGES, PROFILES
 from videoattn.reporting import tables
 
 

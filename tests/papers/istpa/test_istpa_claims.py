@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from videoattn.engine.record import Record
 from videoattn.papers.istpa import bench
 from videoattn.papers.istpa.claims import claims
 from videoattn.papers.istpa.recipe import CHECK
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

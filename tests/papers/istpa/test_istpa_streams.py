@@ -13,6 +13,7 @@ from videoattn.data.decode.decoder import UnreadableVideo
 from videoattn.data.tracks.features import TrackCache
 from videoattn.data.tracks.tracks import Tracks
 from videoattn.engine.parameters import check
+from videoattn.engine.record import Record
 from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.claims import claims
@@ -20,11 +21,10 @@ from videoattn.papers.istpa.fusion import FusedBackbone, JoinedNetwork
 from videoattn.papers.istpa.recipe import VARIANTS as ATTENTION
 from videoattn.papers.istpa.reinforcement import ReinforcedResNet
 from videoattn.papers.istpa.streams import comparison, inspection
+from videoattn.papers.istpa.streams.experiments import StreamsData, side, study
 from videoattn.papers.istpa.streams.network import build
 from videoattn.papers.istpa.streams.recipe import CHECK, GPU, IDT, PAPER, PROFILES, VARIANTS, VIDEOS, jobs
-from videoattn.papers.istpa.streams.experiments import StreamsData, side, study
 from videoattn.reporting.audit import printed_value
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 CLASSES = 4

@@ -11,9 +11,9 @@ from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa import comparison
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.comparison import frames_name, rows
+from videoattn.papers.istpa.experiments import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
 from videoattn.papers.istpa.recipe import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.papers.istpa.experiments import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.reporting.audit import printed_value
 
 

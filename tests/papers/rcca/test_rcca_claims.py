@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from videoattn.engine.record import Record
 from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.claims import claims, needed
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

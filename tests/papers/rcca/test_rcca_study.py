@@ -17,9 +17,9 @@ from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.rcca import comparison, inspection
 from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.comparison import rows
+from videoattn.papers.rcca.experiments import USES, build, settings, study
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.recipe import BACKBONES, CELLS, CPU, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.papers.rcca.experiments import USES, build, settings, study
 from videoattn.reporting.audit import printed_value
 
 

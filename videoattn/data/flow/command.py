@@ -9,7 +9,7 @@ from time import monotonic
 
 from tqdm import tqdm
 
-from videoattn.data.clips.two_stream import flow_cache, kinds
+from videoattn.data.clips.video_data import flow_cache
 from videoattn.data.datasets import about
 from videoattn.data.datasets.info import IMAGES
 from videoattn.data.datasets.splits import Lists, Unreadable, listed, readable
@@ -58,7 +58,7 @@ def asked(options: argparse.Namespace) -> tuple[FlowSettings, ...]:
     taken = [f"{name.replace('_', ' ')} {value}" for name, value in LEFT_OUT.items() if name not in given]
     if taken:
         print(f"{' and '.join(taken)}, since no other is named; --paper takes what a paper's study reads")
-    return kinds(settings, compensated=options.warped)
+    return (settings, replace(settings, compensated=True)) if options.warped else (settings,)
 
 
 def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> FlowReport:

@@ -14,9 +14,9 @@ import torch
 
 from videoattn.papers.aia.attention import Context, aia
 from videoattn.papers.aia.comparison import TABLE_1, TABLE_2, jobs, of_frames
+from videoattn.papers.aia.experiments import build
 from videoattn.papers.aia.network import norms
 from videoattn.papers.aia.recipe import BEST, PROFILES, VARIANTS, Variant, plain
-from videoattn.papers.aia.experiments import build
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.cost import count, parameters
 

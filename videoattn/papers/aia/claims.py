@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from videoattn.engine.record import Record
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.aia import audit
 from videoattn.papers.aia.comparison import TABLE_1
 from videoattn.papers.aia.recipe import BEST, KERNELS, VARIANTS, plain
 from videoattn.reporting.audit import printed_value
 from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, difference, percent
 
 LOCAL = ("tsn-C", "tsn-ST", "tsn-CinST")  # modules with kernels along time

@@ -19,18 +19,22 @@ from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Var
 __all__ = ["HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inspect", "job", "rows"]
 
 inspect = inspection.by_level
+HEADLINE = comparison.HEADLINE
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:
     """How a variant is trained and tested."""
     clips = replace(profile.clips, frames=VARIANTS[name].frames)
-    more = ((protocol(*views), dict(zip(("test_crops", "test_clips"), views, strict=True))) for views in profile.protocols)
+    tests = (
+        TestSet(name=protocol(crops, count), settings=replace(clips, test_crops=crops, test_clips=count))
+        for crops, count in profile.protocols
+    )
     return Job(
         name=name,
         recipe=profile.recipe,
         train=clips,
         test=clips,
-        extra_tests=tuple(TestSet(name=views, settings=replace(clips, **changes)) for views, changes in more),
+        extra_tests=tuple(tests),
         probe=profile.probe,
         initial=name,
     )

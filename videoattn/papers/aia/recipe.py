@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from videoattn.data.clips.augment import CENTRE, SCALES
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.data.probes.order import LEVELS, OrderProbe
-from videoattn.engine.recipe import Recipe
+from videoattn.data.probes.order import OrderProbe
 from videoattn.engine.experiment import Profile as BaseProfile
+from videoattn.engine.recipe import Recipe
 from videoattn.papers.aia.attention import NAMES
 from videoattn.papers.aia.network import RIVALS
 

@@ -22,6 +22,7 @@ __all__ = ["HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "
 
 MAPS = 96  # channels of the stacked maps of ECO
 inspect = inspection.by_kind
+HEADLINE = comparison.HEADLINE
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:

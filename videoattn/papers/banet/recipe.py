@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.interruption import InterruptionProbe
-from videoattn.engine.recipe import Recipe
 from videoattn.engine.experiment import Profile as BaseProfile
+from videoattn.engine.recipe import Recipe
 
 IN_TURN = ("HW", "TW", "TH")
 READINGS = ("learned-weight", "learned-perturbed", "learned-none")  # besides the default

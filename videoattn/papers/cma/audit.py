@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from videoattn.backbones.resnet import resnet
-from videoattn.data.clips.snippets import SnippetSettings
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.layers.non_local import spatial_max_pool
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block, width
@@ -65,7 +65,7 @@ def rows() -> list[AuditRow]:
     """Every complexity figure that the paper prints, in tables and in sentences."""
     size = {name: parameters(net) for name, net in networks().items()}
     base, both = size["ResNet50-R"], size["ResNet50-R"] + size["ResNet50-F"]
-    block, views, cma = CMABlock(channels=1024), SnippetSettings(), networks()["CMA"]
+    block, views, cma = CMABlock(channels=1024), ClipSettings(fields=5), networks()["CMA"]
     halves = block.q.out_channels == block.k.out_channels == block.v.out_channels == 1024 // 2
     stride = round((28 * 28 / spatial_max_pool(torch.empty(1, 1, 28, 28)).numel()) ** 0.5)
     inputs = {s: math.prod(c.shape[1:]) for s, c in clip().items()}

@@ -1,8 +1,8 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
+from videoattn.engine.record import Record
 from videoattn.papers.cma import audit
 from videoattn.reporting.claims import Claim, judged
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

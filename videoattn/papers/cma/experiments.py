@@ -13,6 +13,8 @@ from videoattn.papers.cma.recipe import PROFILES, VARIANTS, VIDEOS, Profile
 
 __all__ = ["HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inspect", "job", "rows"]
 
+HEADLINE = comparison.HEADLINE
+
 
 def job(name: str, profile: Profile, start: Start) -> Job:
     """How a variant is trained and tested; transfers on a second probe."""
@@ -46,7 +48,9 @@ def rows(profile: Profile) -> tuple[Row, ...]:
     return comparison.ROWS
 
 
-def inspect(data: StudyData, job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict[str, dict]:
+def inspect(
+    data: StudyData, job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor
+) -> dict[str, dict]:
     """Rows about the first iteration: is it the place of the motion that counts, and does attention go there?"""
     if job.name != "cma-1":
         return {}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from videoattn.data.clips.augment import centre_crop
-from videoattn.data.clips.snippets import Snippets
+from videoattn.data.clips.clips import Clips
 from videoattn.data.probes.store import read_truth
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.cma.network import STREAMS, CMANetwork
@@ -52,7 +52,7 @@ def attention(network: CMANetwork, clip: dict[str, Tensor], stream: str, positio
 
 
 @torch.no_grad()
-def with_moved_flow(network: CMANetwork, data: Snippets) -> dict:
+def with_moved_flow(network: CMANetwork, data: Clips) -> dict:
     """Metrics of the RGB scores when every flow field is moved by half a frame, out of its place in the RGB frame."""
     network.eval()
     scores, labels = [], []
@@ -64,7 +64,7 @@ def with_moved_flow(network: CMANetwork, data: Snippets) -> dict:
     return classification_metrics(torch.cat(scores), torch.cat(labels))
 
 
-def on_the_mover(network: CMANetwork, data: Snippets, position: str) -> dict:
+def on_the_mover(network: CMANetwork, data: Clips, position: str) -> dict:
     """How much the RGB branch's block at `position` looks at the object that moves, on clips of the binding probe.
 
     Returns:
@@ -89,20 +89,20 @@ def on_the_mover(network: CMANetwork, data: Snippets, position: str) -> dict:
     return {"share": share / index, "area": area / index}
 
 
-def centre_view(data: Snippets, index: int) -> dict[str, Tensor]:
+def centre_view(data: Clips, index: int) -> dict[str, Tensor]:
     """The centre crop of a test video, (1, C, T, H, W), whether one or ten crops are tested."""
     clip, _ = data[index]
     centre = len(clip["rgb"]) // 2 - 1 if len(clip["rgb"]) > 1 else 0  # of ten crops the fifth
     return {stream: part[centre : centre + 1] for stream, part in clip.items()}
 
 
-def images(data: Snippets, index: int, snippet: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def images(data: Clips, index: int, snippet: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The frame of a snippet and its first flow field as images, cut as the network sees them."""
-    raw = centre_crop(data.snippets(index), data.settings.size)
+    raw = centre_crop(data.raw(index), data.settings.size)
     return to_image(raw["rgb"][:, snippet]), flow_image(raw["flow"][:2, snippet])
 
 
-def explore(network: CMANetwork, data: Snippets) -> Widget:
+def explore(network: CMANetwork, data: Clips) -> Widget:
     """A widget: choose clip, snippet, block and query location, and see where the query attends."""
     names = [f"{sample.name}" for sample in data.videos.samples[:EXPLORED]]
     blocks = [f"{stream} {position}" for position in network.positions for stream in STREAMS]
@@ -115,7 +115,7 @@ def explore(network: CMANetwork, data: Snippets) -> Widget:
         title = f"{data.videos.named(index)}: {stream} asks at {position}"
         return attention_figure(frame, context, seen.at(*at).numpy(), seen.query(*at), seen.queries, title=title)
 
-    return explorer(clips=names, blocks=blocks, frames=data.settings.test_segments, look=look)
+    return explorer(clips=names, blocks=blocks, frames=data.settings.taken(test=True), look=look)
 
 
 def _covered(centre: float, extent: float, size: int, cells: int) -> Tensor:
@@ -124,7 +124,7 @@ def _covered(centre: float, extent: float, size: int, cells: int) -> Tensor:
     return (edges[1:] > centre - extent / 2) & (edges[:-1] < centre + extent / 2)
 
 
-def _batches(data: Snippets):
+def _batches(data: Clips):
     """Clips with one view each, (B, C, T, H, W), and their labels."""
     for start in range(0, len(data), BATCH):
         items = [data[i] for i in range(start, min(start + BATCH, len(data)))]

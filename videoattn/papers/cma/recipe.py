@@ -109,9 +109,7 @@ PAPER = Profile(
     # Sections 4.2 and 4.4: K = 3, in testing 25; frames are "scaled to size 256 x 256".
     snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=224, short_side=256, aspect=1.0, test_crops=10),
     # Table 5; the views of testing and their side are as above, of one clip.
-    dense=ClipSettings(
-        frames=16, sampling="dense", fields=1, size=224, short_side=256, aspect=1.0, test_crops=10
-    ),
+    dense=ClipSettings(frames=16, sampling="dense", fields=1, size=224, short_side=256, aspect=1.0, test_crops=10),
     flow="tvl1",  # section 4.4
     probe=BindingProbe(size=256, object_size=56.0, radius=16.0, speed=(8.0, 12.0)),
 )

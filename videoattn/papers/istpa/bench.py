@@ -6,8 +6,8 @@ import torch
 
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.counted import RESIDUAL, shapes
-from videoattn.papers.istpa.recipe import PROFILES, VARIANTS, Profile
 from videoattn.papers.istpa.experiments import build
+from videoattn.papers.istpa.recipe import PROFILES, VARIANTS, Profile
 from videoattn.reporting.speed import Speed, measure
 
 PAPER = PROFILES["paper"]

@@ -1,10 +1,10 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
+from videoattn.engine.record import Record
 from videoattn.papers.istpa import audit
 from videoattn.papers.istpa.comparison import TABLE_2, TABLE_3, frames_name
 from videoattn.papers.istpa.streams import claims as of_streams
 from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 

@@ -10,9 +10,10 @@ from videoattn.papers.istpa.network import StreamNetwork
 from videoattn.papers.istpa.protocols import PROTOCOLS
 from videoattn.papers.istpa.recipe import IMAGES, PROFILES, SIDES, VARIANTS, VIDEOS, Profile, Variant
 
-__all__ = ["IMAGES", "HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inspect", "job", "rows"]
+__all__ = ["HEADLINE", "IMAGES", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inspect", "job", "rows"]
 
 inspect = inspection.inspected
+HEADLINE = comparison.HEADLINE
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:

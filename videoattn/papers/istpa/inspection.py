@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import frame_indices
 from videoattn.engine.experiment import Job
+from videoattn.engine.record import Record
 from videoattn.evaluation.metrics import class_gains, classification_metrics
 from videoattn.papers.istpa import salience
 from videoattn.papers.istpa.attention import Scores
 from videoattn.papers.istpa.network import PyramidNetwork, StreamNetwork
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
 BATCH = 32  # clips at a time
@@ -50,8 +50,8 @@ def inspected(data, job: Job, network: nn.Module, scores: dict[str, Tensor], lab
     if not isinstance(network.network, PyramidNetwork):
         return {}
     test, clips = data.test(job), data.truth["clips"]
-    frames = frame_indices(test.settings, data.profile.probe.frames)[0]
-    shrink = (data.train(job, seed=0).settings.frames / len(frames)) ** 0.5
+    frames = frame_indices(job.test, data.profile.probe.frames, test=True)[0]
+    shrink = (job.train.frames / len(frames)) ** 0.5
     hook = network.network.attention.register_forward_hook(lambda *args: (shrink * args[-1][0], args[-1][1]))
     shares, rescaled = [], []
     for start in range(0, len(test), BATCH):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
-from videoattn.engine.recipe import Recipe
 from videoattn.engine.experiment import Profile as BaseProfile
+from videoattn.engine.recipe import Recipe
 from videoattn.papers.istpa.attention import DOWNSAMPLING, FUSIONS
 
 # Places of each network that can be scales, the lowest first; the last one is the top scale.

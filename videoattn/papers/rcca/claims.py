@@ -1,10 +1,10 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
+from videoattn.engine.record import Record
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.rcca import audit
 from videoattn.papers.rcca.comparison import tables
 from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.engine.record import Record
 from videoattn.reporting.tables import NOT_RUN, percent
 
 GUESSING = 0.5  # top-1 of two classes

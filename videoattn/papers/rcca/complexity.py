@@ -20,8 +20,8 @@ from videoattn.papers.rcca.closed_forms import (
     rcca_multiply_adds,
     rcca_parameters,
 )
-from videoattn.papers.rcca.recipe import PROFILES, Variant
 from videoattn.papers.rcca.experiments import build
+from videoattn.papers.rcca.recipe import PROFILES, Variant
 from videoattn.reporting.audit import printed_value
 from videoattn.reporting.cost import count, parameters
 

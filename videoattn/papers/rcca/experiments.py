@@ -22,6 +22,7 @@ from videoattn.papers.rcca.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Va
 __all__ = ["HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inputs", "inspect", "job", "rows"]
 
 inspect = inspection.by_distance
+HEADLINE = comparison.HEADLINE
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:

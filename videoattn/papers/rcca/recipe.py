@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.relation import RelationProbe
-from videoattn.engine.recipe import Recipe
 from videoattn.engine.experiment import Profile as BaseProfile
+from videoattn.engine.recipe import Recipe
 
 FIVE = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")  # section 4.1
 

@@ -1,9 +1,9 @@
 """What the paper says of streams and their fusions, and what came of it here."""
 
+from videoattn.engine.record import Record
 from videoattn.papers.istpa.streams.comparison import TABLE_11, pair
 from videoattn.papers.istpa.streams.recipe import IDT, STREAMS
 from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.engine.record import Record
 
 SECTION = "11"  # of the notebook
 ALL = ("rgb", "flow", "warped", IDT)  # one of `FUSIONS`, named before any was run

@@ -27,10 +27,11 @@ __all__ = ["DATA_SETS", "HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS
 # Without flow in sections 5.7.2 and 5.7.3, where trajectories would also need one label a video.
 WITHOUT_FLOW = ("kinetics400", "charades", "epic55")
 DATA_SETS = tuple(name for name in ALL_VIDEOS if name not in WITHOUT_FLOW)
+HEADLINE = comparison.HEADLINE
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:
-    """How a variant is trained and tested, also on the videos that are held out to search the weights of late fusion."""
+    """How a variant is trained and tested, also on the held-out videos, for the weights of late fusion."""
     variant = VARIANTS[name]
     size, short_side = side(variant, profile)
     clips = replace(profile.snippets, size=size, short_side=short_side)
@@ -79,9 +80,7 @@ def build(
 ) -> StreamNetwork:
     """The network of one variant; raises `InputError` as `network.build` does."""
     size, _ = side(variant, profile)
-    return network.build(
-        variant, profile, size=size, classes=classes, weights=weights, pretrained=start.pretrained
-    )
+    return network.build(variant, profile, size=size, classes=classes, weights=weights, pretrained=start.pretrained)
 
 
 def scores(task, data) -> Mapping[str, Tensor]:
@@ -91,10 +90,10 @@ def scores(task, data) -> Mapping[str, Tensor]:
         task: whose seed the mixtures are fitted with. data: of the study.
     """
     videos = data.of(task.job)
-    names = {"": videos.subset("test").samples, f" {HELD}": videos.subset("held_out").samples}
-    asked = replace(videos.subset("test"), samples=tuple(chain(*names.values())))  # the SVMs are fitted once for both
+    names = {"": videos.subsets["test"].samples, f" {HELD}": videos.subsets["held_out"].samples}
+    asked = replace(videos.subsets["test"], samples=tuple(chain(*names.values())))  # the SVMs are fitted once for both
     found = idt_scores(
-        videos.subset("train"),
+        videos.subsets["train"],
         asked,
         root=cache_root() / "idt",
         settings=replace(task.profile.idt, seed=task.seed),

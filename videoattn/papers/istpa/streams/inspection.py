@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from videoattn.data.decode.decoder import Decoder, short_side
 from videoattn.data.tracks.extraction import video_tracks
 from videoattn.data.tracks.tracks import Tracks
-from videoattn.evaluation.metrics import mean_interval
-from videoattn.papers.istpa.streams.experiments import StreamsData
-from videoattn.reporting.figures import film_strips, flow_image
 from videoattn.engine.record import Record
+from videoattn.engine.study import Study
+from videoattn.evaluation.metrics import mean_interval
+from videoattn.reporting.figures import film_strips, flow_image
 from videoattn.reporting.tables import NOT_RUN, accuracy, percent
 
 SHOWN = 6  # frames of a clip
@@ -22,18 +22,19 @@ SIDE = 256  # pixels at least of the frames on which tracks are drawn
 LINE, TIP = (255, 210, 0), (255, 60, 0)
 
 
-def views_figure(data: StreamsData, index: int) -> Figure:
+def views_figure(study: Study, index: int) -> Figure:
     """A test video as frames, flow, flow without the camera's motion, both on one scale, and its trajectories."""
-    source = data.main.lists[1].samples[index].source
-    caches = data.main.caches
+    data, clips = study.main, study.profile.snippets
+    source = data.lists[1].samples[index].source
+    caches = [data.flow_cache(stream, clips) for stream in ("flow", "warped")]
     shown = np.linspace(0, caches[0].count(source) - 1, SHOWN).round().astype(int)
     decoder = Decoder()
     info = decoder.info(source)
     size = short_side(info.height, info.width, caches[0].settings.short_side)
     frames = list(decoder.frames(source, shown, size=size))
-    tracks = video_tracks(decoder, source, data.profile.idt)
+    tracks = video_tracks(decoder, source, study.profile.idt)
     decoder.close()
-    tracked = short_side(info.height, info.width, data.profile.idt.short_side or min(info.height, info.width))
+    tracked = short_side(info.height, info.width, study.profile.idt.short_side or min(info.height, info.width))
     scale = size[0] / tracked[0]
     fields = [torch.from_numpy(cache.fields(source, shown)) for cache in caches]
     bound = max(float(fields[0].abs().amax()), 1e-3)

@@ -10,8 +10,8 @@ from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.clutter import ClutterProbe
 from videoattn.data.tracks.settings import IDTSettings
-from videoattn.engine.recipe import Recipe
 from videoattn.engine.experiment import Profile as BaseProfile
+from videoattn.engine.recipe import Recipe
 from videoattn.papers.istpa import recipe as attention
 from videoattn.papers.istpa.recipe import NetworkProfile
 
