@@ -38,7 +38,7 @@ env: $(STAMP) ## install everything into .venv (done by the others if need be)
 lab: $(STAMP) ## open JupyterLab on notebooks/
 	@$(VENV) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
 
-reproduce: parameters $(STAMP) ## PAPER=cma [PROFILE=cpu DATASET=ucf101 DATA=...]: train, test and record
+reproduce: parameters $(STAMP) ## PAPER=cma [PROFILE=quick DATASET=ucf101 DATA=...]: train, test and record
 	@$(VENV) -m videoattn.cli reproduce $(given)
 
 test: $(STAMP) ## lint, unit tests and the notebooks, compared with their kept outputs

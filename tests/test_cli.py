@@ -18,6 +18,7 @@ from videoattn.errors import InputError, RunError
 from videoattn.locations import repository
 from videoattn.papers import PAPERS, check_paper
 
+BY_PAPER = ("experiments:job", "audit:rows", "bench:rows")
 TARGETS = {"env", "lab", "reproduce", "test", "audit", "bench", "refresh", "clean"}
 LIGHT = ("__init__", "errors", "locations", "cli", "engine/__init__", "engine/parameters", "papers/__init__")
 
@@ -33,7 +34,7 @@ def checkout(tmp_path):
     demo = root / "videoattn" / "papers" / "demo"
     demo.mkdir()
     (demo / "__init__.py").write_text('DATA_SETS = ("folder",)\n')
-    (demo / "recipe.py").touch()
+    (demo / "experiments.py").touch()
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(repository() / name, root)
     return root
@@ -77,9 +78,9 @@ def test_make_alone_lists_the_targets(checkout):
     [
         (["reproduce"], "PAPER=...; good ones: demo"),
         (["reproduce", "PAPER=dmo"], "unknown paper 'dmo' (did you mean demo?); good ones: demo"),
-        (["reproduce", "PAPER=demo", "PROFLE=cpu"], "(did you mean PROFILE?); good ones: PAPER, " + ", ".join(NAMES)),
-        (["reproduce", "PAPER=demo", "PRO-FILE=cpu"], "unknown parameter 'PRO-FILE'"),
-        (["reproduce", "PAPER=demo", "PROFILE=fast"], "good ones: check, cpu, gpu, paper, auto"),
+        (["reproduce", "PAPER=demo", "PROFLE=quick"], "(did you mean PROFILE?); good ones: PAPER, " + ", ".join(NAMES)),
+        (["reproduce", "PAPER=demo", "PRO-FILE=quick"], "unknown parameter 'PRO-FILE'"),
+        (["reproduce", "PAPER=demo", "PROFILE=fast"], "good ones: check, quick, full, paper, auto"),
         (["reproduce", "PAPER=demo", "SEEDS="], "SEEDS is ''; good ones: 0 to 20"),
         (["reproduce", "PAPER=demo", "DATASET=ucf101", "DATA=."], "good ones: probe, folder"),
         (["reproduce", "PAPER=demo", "DATASET=folder", "DATA=no $where"], "no $where does not exist"),
@@ -145,7 +146,7 @@ def test_make_test_runs_all_checks(installed):
 
 def test_make_clean_keeps_what_is_dear(installed):
     gone = ["runs/demo/check-probe-1/record.json", "videoattn/__pycache__/a.pyc", ".ruff_cache/b"]
-    kept = ["runs/demo/cpu-probe-1/record.json", ".cache/flow", ".venv/lib/__pycache__/c.pyc"]
+    kept = ["runs/demo/quick-probe-1/record.json", ".cache/flow", ".venv/lib/__pycache__/c.pyc"]
     for name in gone + kept:
         (installed / name).parent.mkdir(parents=True, exist_ok=True)
         (installed / name).touch()
@@ -173,7 +174,7 @@ def test_arguments_become_parameters(tmp_path, monkeypatch):
     (tmp_path / "made" / "here").mkdir(parents=True)
     (tmp_path / "here").mkdir()
     assert cli.read_parameters(["PAPER=demo"], {}).profile == "auto"
-    assert cli.read_parameters(["PAPER", "PROFILE=cpu"], {"PAPER": "demo", "PROFILE": "gpu"}).profile == "cpu"
+    assert cli.read_parameters(["PAPER", "PROFILE=quick"], {"PAPER": "demo", "PROFILE": "full"}).profile == "quick"
     with pytest.raises(InputError, match=r"SEEDS has no value: give SEEDS=\.\.\."):
         cli.read_parameters(["PAPER=demo", "SEEDS"], {})
     caller = {"CALLED_FROM": str(tmp_path / "made")}
@@ -244,7 +245,11 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
         "videoattn.data.flow.command:main_flow",
     ]
     + ["videoattn.published:main_runs", "videoattn.published:summary"]
-    + [f"videoattn.papers.{paper}.{rest}" for paper in PAPERS for rest in ("study:study", "audit:rows", "bench:rows")],
+    + [
+        f"videoattn.papers.{paper}.{rest}"
+        for paper in PAPERS
+        for rest in ("experiments:job", "audit:rows", "bench:rows")
+    ],
 )
 def test_every_command_has_its_work(name):
     module, _, function = name.partition(":")

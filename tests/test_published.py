@@ -4,19 +4,20 @@ import argparse
 from dataclasses import replace
 
 import pytest
-from videoattn.engine.by_parameters import study_of
 
 from videoattn import published
+from videoattn.engine.experiment import studies
 from videoattn.engine.parameters import check
 from videoattn.engine.record import Record, environment
+from videoattn.engine.study import make_study
 from videoattn.errors import RunError
-from videoattn.papers import PAPERS, parts
+from videoattn.papers import PAPERS
 from videoattn.reporting import tables
 
 
-def record(part: str, rows: dict[str, float]) -> Record:
-    """A record of ISTPA's profile cpu with three seeds, as its study would be recorded now."""
-    own = study_of(check("istpa", {"PROFILE": "cpu"}, ()), part)
+def record(study: str, rows: dict[str, float]) -> Record:
+    """A record of ISTPA's profile quick with three seeds, as its study would be recorded now."""
+    own = make_study(check("istpa", {"PROFILE": "quick"}, ()), study)
     results = [
         {"job": row, "seed": seed, "metrics": {row: {"top1": top1}}, "wall_s": 60.0}
         for row, top1 in rows.items()
@@ -34,14 +35,14 @@ def record(part: str, rows: dict[str, float]) -> Record:
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "repository", lambda: tmp_path)
-    for part, row in (("", "mean"), ("streams", "rgb+flow")):
-        own = record(part, {row: 0.25 if part else 0.75})
-        own.save(tmp_path / "runs" / "istpa" / f"published-{part or 'first'}")
+    for study, row in (("", "mean"), ("streams", "rgb+flow")):
+        own = record(study, {row: 0.25 if study else 0.75})
+        own.save(tmp_path / "runs" / "istpa" / f"published-{study or 'first'}")
     return tmp_path / "runs" / "istpa"
 
 
-def test_studies_of_a_paper_are_folders_with_a_recipe():
-    assert {paper: parts(paper) for paper in PAPERS} == dict.fromkeys(PAPERS, ("",)) | {"istpa": ("", "streams")}
+def test_studies_of_a_paper_are_folders_with_experiments():
+    assert {paper: studies(paper) for paper in PAPERS} == dict.fromkeys(PAPERS, ("",)) | {"istpa": ("", "streams")}
 
 
 def test_each_study_has_its_own_published_record(runs):
@@ -68,7 +69,7 @@ def test_a_record_of_another_recipe_is_stale_in_its_own_study_alone(runs):
     assert not published.is_stale(own)
     replace(own, digest="0" * 10).save(runs / "published-streams")
     assert published.result_section("istpa").count("**Stale") == 1
-    assert published.is_stale(replace(own, part=""))
+    assert published.is_stale(replace(own, study=""))
 
 
 def test_a_broken_record_hinders_neither_the_list_nor_another_run(runs, monkeypatch, capsys):

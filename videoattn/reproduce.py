@@ -65,15 +65,16 @@ def execute(notebook: Path, folder: Path, parameters: Mapping[str, str | int | b
         raise RunError(f"there is no notebook {_shown(notebook)}")
     unfinished = folder / UNFINISHED
     kept = f"what is there of the notebook: {_shown(unfinished)}"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         executed = _papermill(notebook, unfinished, parameters)
     except PapermillExecutionError as error:
         last = strip_color("\n".join(error.traceback)).splitlines()[-SHOWN:]
-        lines = [f"cell [{error.exec_count}] failed: {error.ename}: {error.evalue.splitlines()[0]}", *last]
+        lines = [f"cell [{error.exec_count}] failed: {error.ename}: {error.evalue.partition(chr(10))[0]}", *last]
         raise RunError("\n    ".join(lines) + f"\n{kept}") from error
     except OSError as error:
-        raise RunError(f"{_shown(folder)} could not be written: {error}; {AGAIN}") from error
+        where = _shown(Path(error.filename or folder))
+        raise RunError(f"{where} could not be written: {error.strerror or error}; {AGAIN}") from error
     except RuntimeError as error:
         raise RunError(f"the notebook's kernel died, perhaps for lack of memory ({error})\n{kept}; {AGAIN}") from error
     outputs = [output for cell in executed.cells for output in cell.get("outputs", ())]

@@ -173,7 +173,7 @@ WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
 SMALL = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
-    jobs=("mean", "mean-maps", "scales-1", "scales-3", "l1", "interaction", "pyramid", "both"),
+    jobs=("mean", "scales-1", "scales-3", "both"),
     seeds=3,
     backbone="small",
     channels=(16, 32, 64, 64),

@@ -125,7 +125,7 @@ SMALL = replace(attention.SMALL, epochs=8)
 QUICK = replace(
     PAPER,
     **(networks(attention.QUICK) | {"backbone": "small-pooled"}),
-    jobs=jobs("scales-1", WITHOUT, *ABLATION),
+    jobs=("rgb-scales-1", "flow-scales-1", "fused-scales-1"),
     seeds=3,
     attention="scales-1",
     recipe=replace(SMALL, epochs=10),
@@ -153,6 +153,7 @@ QUICK = replace(
 )
 FULL = replace(
     QUICK,
+    jobs=jobs("scales-1", WITHOUT, *ABLATION),
     seeds=5,
 )
 CHECK = replace(
