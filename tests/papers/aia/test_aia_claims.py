@@ -6,8 +6,7 @@ import torch
 from videoattn.data.probes.order import LEVELS
 from videoattn.papers.aia import bench
 from videoattn.papers.aia.claims import BLIND, claims
-from videoattn.papers.aia.comparison import TABLE_1
-from videoattn.reporting.audit import printed_value
+from videoattn.reporting.printed import lines
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
 
@@ -52,8 +51,7 @@ def test_modules_without_a_kernel_along_time(value, word):
 
 
 def test_the_order_of_table_1_over_the_rows_that_were_run():
-    rows = TABLE_1["tsn"][1:]
-    chosen = {row: float(printed_value("aia", "I", name, column)) for name, column, row in rows[:5]}
+    chosen = {line.ours: float(line.value) for line in lines("aia", "I", columns=("Top-1",))[1:6]}
     told = verdict("The order of table I", {row: [value / 100] * 3 for row, value in chosen.items()})
     assert told == "agrees on the probe: Kendall's tau of 5 rows 1.00 ± 0.00"
     told = verdict("The order of table I", {row: [1 - value / 100] * 3 for row, value in chosen.items()})

@@ -6,7 +6,8 @@ import torch
 from videoattn.papers.banet import audit, bench
 from videoattn.papers.banet.claims import claims
 from videoattn.papers.banet.recipe import VARIANTS
-from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow, printed
+from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow
+from videoattn.reporting.printed import printed
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
 

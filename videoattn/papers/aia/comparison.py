@@ -1,8 +1,6 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.jobs import Row
-from videoattn.papers.aia.attention import NAMES
-from videoattn.papers.aia.network import RIVALS
 from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, protocol
 
 # Table II: networks over 8, 12 and 16 frames, and the last rows: their scores, added.
@@ -52,31 +50,4 @@ HEADLINE = tuple(
         ("TSN + ST", "tsn-ST"),
         ("TSN + CinST", "tsn-CinST"),
     )
-)
-
-# (row, column of the paper's table, row of the results)
-COLUMN = "Top-1"
-TABLE_1 = {
-    "tsn": (
-        ("TSN None", COLUMN, "tsn-none"),
-        *((f"TSN {g}", COLUMN, f"tsn-{plain(g)}") for g in (*RIVALS, *NAMES)),
-    ),
-    "tsm": (("TSM None", COLUMN, "tsm-none"), *((f"TSM {g}", COLUMN, f"tsm-{plain(g)}") for g in NAMES)),
-}
-TABLE_2 = tuple(
-    (f"AIA({kind.upper()}) {label}x{way}", "V1 Top-1", name if way == "1x1" else f"{name} {way}")
-    for kind in KINDS
-    for label, name, ways in (
-        *((str(n), of_frames(kind, n), ("1x1", *PROTOCOLS)) for n in FRAMES),
-        *((f"({label})", f"{kind}-{plain(BEST)} {label}", ("3x2",)) for label in ENSEMBLES),
-    )
-    for way in ways
-)
-TABLE_3 = (
-    ("TSN", COLUMN, "tsn-none"),
-    ("C3D", COLUMN, "c3d"),
-    ("GST", COLUMN, "gst"),
-    ("TSM", COLUMN, "tsm-none"),
-    ("AIA(TSN)", COLUMN, f"tsn-{plain(BEST)}"),
-    ("AIA(TSM)", COLUMN, f"tsm-{plain(BEST)}"),
 )
