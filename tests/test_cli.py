@@ -244,7 +244,9 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
         "videoattn.data.flow.command:main_flow",
     ]
     + ["videoattn.published:main_runs", "videoattn.published:summary"]
-    + [f"videoattn.papers.{paper}.{rest}" for paper in PAPERS for rest in ("study:study", "audit:rows", "bench:rows")],
+    + [
+        f"videoattn.papers.{paper}.{rest}" for paper in PAPERS for rest in ("study:study", "audit:rows", "bench:tables")
+    ],
 )
 def test_every_command_has_its_work(name):
     module, _, function = name.partition(":")

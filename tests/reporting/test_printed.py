@@ -14,13 +14,9 @@ def test_lines_name_a_row_and_a_metric():
 
 def test_other_kinds_of_records_have_rows_of_their_own():
     row = {"columns": ("RGB",), "rows": ("Inception-ResNet-V2 with attention",)}
-    for kinds, ours in (
-        ((""), "both"),
-        (("streams",), "rgb"),
-        (("probe", ""), "residual-both"),
-        (("ucf101", ""), "both"),
-    ):
-        assert [line.ours for line in lines("istpa", "9", kinds=kinds or ("",), **row)] == [ours]
+    names = {"both": ("ucf101", ""), "rgb": ("streams",), "residual-both": ("probe", "")}
+    for ours, kinds in names.items():
+        assert [line.ours for line in lines("istpa", "9", kinds=kinds, **row)] == [ours]
     assert {line.column for line in lines("istpa", "4", kinds=("streams",))} == {"Late fusion"}
 
 

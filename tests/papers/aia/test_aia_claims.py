@@ -6,6 +6,7 @@ import torch
 from videoattn.data.probes.order import LEVELS
 from videoattn.papers.aia import bench
 from videoattn.papers.aia.claims import BLIND, claims
+from videoattn.reporting import speed
 from videoattn.reporting.printed import lines
 from videoattn.reporting.record import Record
 from videoattn.reporting.tables import NOT_RUN
@@ -83,10 +84,10 @@ def test_kernels_and_small_motions():
 
 def test_what_the_bench_measures():
     cpu = torch.device("cpu")
-    modules = bench.module_rows((16, 2, 4, 4), batch=1, device=cpu, seconds=0.001)
+    modules = speed.bench(lambda: bench.modules((16, 2, 4, 4)), device=cpu, seconds=0.001)
     assert [row.what for row in modules[:3]] == ["3x3 convolution", "C", "ST"]
     assert len(modules) == 13
     assert modules[0].ratio == modules[0].backward_ratio == 1
-    networks = bench.network_rows("resnet10t", 32, gates=("C", "SE3D"), batch=1, device=cpu, seconds=0.001)
+    networks = speed.bench(lambda: bench.networks("resnet10t", 32, gates=("C", "SE3D")), device=cpu, seconds=0.001)
     assert [row.what for row in networks] == ["TSN", "TSN + C", "TSN + SE3D"]
     assert networks[1].memory > networks[0].memory  # gated maps are kept for the backward pass
