@@ -50,15 +50,21 @@ def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping
 
 
 def paper_table(
-    record: Record, table: str, *, data_set: str, columns: Sequence[str] = (), kinds: Sequence[str] = ()
+    record: Record,
+    table: str,
+    *,
+    data_set: str,
+    columns: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    kinds: Sequence[str] = (),
 ) -> str:
     """The top-1 accuracies of a table of the paper, as Markdown, with those measured here in a column of their own.
 
     Args:
-        data_set: the paper's, named in the head of its column. columns: of the paper's table; all where left out.
+        data_set: the paper's, named in the head of its column. columns, rows: of the paper's table; all where left out.
         kinds: of records, as `lines` takes them; those that the record is where left out.
     """
-    found = lines(record.paper, table, columns=columns, kinds=kinds or kinds_of(record))
+    found = lines(record.paper, table, columns=columns, rows=rows, kinds=kinds or kinds_of(record))
     shown = [(line, accuracy(record, line.ours)) for line in found if line.metric == "top1"]
     return _markdown(shown, f"paper, {data_set}, %", f"here, {data_name(record)}, {METRICS['top1']}")
 
