@@ -125,7 +125,7 @@ def test_what_is_taken_from_a_video():
 
 
 def test_rows_name_jobs():
-    names = {row.name: row for row in rows(comparison.PROTOCOLS)}
+    names = {row.name: row for row in rows(comparison.VIEWS)}
     assert set(VARIANTS) < set(names)
     for row in names.values():
         assert {part[0] for part in row.parts} <= set(VARIANTS)

@@ -1,12 +1,12 @@
 """Rows of the results."""
 
 from videoattn.engine.jobs import Row
-from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, protocol
+from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, views
 
 # Table II: networks over 8, 12 and 16 frames, and the last rows: their scores, added.
 KINDS = ("tsn", "tsm")
 FRAMES = (8, 12, 16)
-PROTOCOLS = tuple(protocol(*views) for views in PAPER.protocols)
+VIEWS = tuple(views(*of) for of in PAPER.protocols)  # of testing
 ENSEMBLES = {"8+16": (8, 16), "8+12+16": (8, 12, 16)}
 
 
@@ -15,15 +15,15 @@ def of_frames(kind: str, frames: int) -> str:
     return f"{kind}-{plain(BEST)}" + ("" if frames == 8 else f"-{frames}f")
 
 
-def rows(protocols: tuple[str, ...]) -> tuple[Row, ...]:
+def rows(tested: tuple[str, ...]) -> tuple[Row, ...]:
     """The rows of the results.
 
     Args:
-        protocols: further ways of testing, such as "3x2", for the paper's best module and its ensembles.
+        tested: other views of testing, such as "3x2", for the paper's best module and its ensembles.
     """
     found = [Row(name, ((name, "rgb", 1),)) for name in VARIANTS]
     for kind in KINDS:
-        for way in ("", *(f" {views}" for views in protocols)):
+        for way in ("", *(f" {name}" for name in tested)):
             if way:
                 found += [Row(f"{job}{way}", ((job, f"rgb{way}", 1),)) for job in (of_frames(kind, n) for n in FRAMES)]
             for label, lengths in ENSEMBLES.items():
@@ -32,7 +32,7 @@ def rows(protocols: tuple[str, ...]) -> tuple[Row, ...]:
     return tuple(found)
 
 
-ALL = rows(PROTOCOLS)
+ALL = rows(VIEWS)
 
 
 def jobs(row: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class Profile(RGBProfile):
         dropout: before the last layer. last: standard deviation of its weights at the start.
         recipe: optimisation.
         clips: what is taken from a video, in training at the scales of one of `CROPS`; a variant says how many frames.
-        protocols: further ways of testing of table II: crops and clips of a video.
+        protocols: other views of testing, of table II: crops and clips of a video.
     """
 
     backbone: str
@@ -61,8 +61,8 @@ class Variant:
     frames: int = 8
 
 
-def protocol(crops: int, clips: int) -> str:
-    """The name of a way of testing, as in table II behind the number of frames: "3x2"."""
+def views(crops: int, clips: int) -> str:
+    """The name of the views of testing, as in table II behind the number of frames: "3x2"."""
     return f"{crops}x{clips}"
 
 

@@ -19,7 +19,7 @@ from videoattn.papers.aia import inspection
 from videoattn.papers.aia.comparison import rows
 from videoattn.papers.aia.network import gated
 from videoattn.papers.aia.protocols import PROTOCOLS
-from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
+from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, views
 
 
 def study(parameters: Parameters) -> Study:
@@ -30,7 +30,7 @@ def study(parameters: Parameters) -> Study:
     """
     check_rgb(parameters)
     parameters, profile, start = sized(parameters, PROFILES, VIDEOS, PROTOCOLS)
-    protocols = tuple(protocol(*views) for views in profile.protocols)
+    protocols = tuple(views(*of) for of in profile.protocols)
     data = RGBData(
         parameters,
         profile,
@@ -57,7 +57,7 @@ def settings(profile: Profile) -> dict[str, ClipSettings]:
     for frames in sorted({VARIANTS[name].frames for name in profile.jobs}):
         found[f"{frames}"] = own = replace(profile.clips, frames=frames)
         for crops, clips in profile.protocols:
-            found[f"{frames} {protocol(crops, clips)}"] = replace(own, test_crops=crops, test_clips=clips)
+            found[f"{frames} {views(crops, clips)}"] = replace(own, test_crops=crops, test_clips=clips)
     return found
 
 
