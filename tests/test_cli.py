@@ -248,7 +248,7 @@ def test_audit_prints_what_the_paper_counts(monkeypatch, capsys):
     + [
         f"videoattn.papers.{paper}.{rest}"
         for paper in PAPERS
-        for rest in ("experiments:job", "audit:rows", "bench:rows")
+        for rest in ("experiments:job", "audit:rows", "bench:tables")
     ],
 )
 def test_every_command_has_its_work(name):

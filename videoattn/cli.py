@@ -164,7 +164,7 @@ def _bench(options: argparse.Namespace) -> None:
     bench = importlib.import_module(f"videoattn.papers.{check_paper(options.paper)}.bench")
     from videoattn.reporting.speed import main_bench
 
-    main_bench(bench.rows)
+    main_bench(bench.tables)
 
 
 def _data_list(options: argparse.Namespace) -> None:

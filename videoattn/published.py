@@ -19,8 +19,8 @@ from videoattn.errors import InputError, RunError
 from videoattn.io import write_atomically
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets
-from videoattn.reporting.beside import beside_paper, departures, split_of
-from videoattn.reporting.tables import accuracy, data_name, measured, protocol, reference
+from videoattn.reporting.paper_tables import departures, filled_tables, split_of
+from videoattn.reporting.tables import accuracy, caption, data_name, measured, reference
 
 
 def is_stale(record: Record) -> bool:
@@ -55,7 +55,7 @@ def result_section(paper: str) -> str:
     sections = [claims_table(paper)]
     for record in found:
         stale = " **Stale: the recipe has changed since.**" if is_stale(record) else ""
-        sections += [headline_table(record), f"{protocol(record)}.{stale}"]
+        sections += [headline_table(record), f"{caption(record)}.{stale}"]
     return "\n\n".join(sections if found else [*sections, "Nothing is published yet."])
 
 
@@ -85,7 +85,7 @@ def updated(path: Path) -> str:
 def run_report(folder: Path) -> str:
     """What a run measured, as Markdown; on a real data set beside the paper's tables, or why not."""
     record = read(folder)
-    return "\n\n".join(filter(None, (protocol(record), measured(record), *_beside_paper(folder, record))))
+    return "\n\n".join(filter(None, (caption(record), measured(record), *_beside_paper(folder, record))))
 
 
 def summary(folder: Path) -> str:
@@ -112,7 +112,7 @@ def _beside_paper(folder: Path, record: Record) -> list[str]:
         same = (other.study, other.parameters.get("DATASET")) == (record.study, chosen.data_set)
         if same and _but_data(other) == _but_data(record) and not _judged(other)[1]:
             fellows.setdefault(split_of(other), other)
-    return list(beside_paper(fellows, chosen)) or [f"The paper prints no number for this run ({chosen.where})."]
+    return list(filled_tables(fellows, chosen)) or [f"The paper prints no number for this run ({chosen.where})."]
 
 
 def _judged(record: Record) -> tuple[Protocol | None, list[str]]:
@@ -164,7 +164,7 @@ def main_runs(options: argparse.Namespace) -> None:
         for paper in PAPERS:
             for folder, record in records(runs_root(), paper, strict=False):
                 state = "complete" if record.complete else "not complete"
-                print(f"{folder}: {state}{_stale(record)}; {protocol(record)}")
+                print(f"{folder}: {state}{_stale(record)}; {caption(record)}")
     elif options.update:
         for path in map(Path, options.update):
             write_atomically(path, updated(path).encode())

@@ -12,7 +12,7 @@ from videoattn.engine.protocol import IMAGENET, SCRATCH, protocol_of
 from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.papers.istpa import study as pyramid
 from videoattn.papers.istpa.recipe import VARIANTS
-from videoattn.reporting.audit import printed
+from videoattn.reporting.printed import lines, printed
 
 STUDIES = [(paper, part) for paper in PAPERS for part in parts(paper)]
 
@@ -55,16 +55,31 @@ def test_protocols_fill_what_is_printed(paper, part, protocol):
     assert set(own.jobs) <= set(module(paper, part, "recipe").VARIANTS)
     assert protocol.data_set in data_sets(paper)
     assert protocol.start in (IMAGENET, SCRATCH) or protocol.start in data_sets(paper)
-    there = {(r["table"], r["row"], r["column"]) for r in printed(paper)}
-    given = rows(paper, part, own)
+    given, kinds = rows(paper, part, own), (part,) if part else (protocol.data_set, "")
     missing = set()
     for cells in protocol.cells:
         assert set(cells.splits) <= set(about(protocol.data_set).splits)
-        for row, column, ours in cells.lines:
-            assert (cells.table, row, column) in there
-            missing |= {ours} - given
-        assert cells.metric in ("top1", "top5", "map", "wap")
+        found = lines(paper, cells.table, columns=cells.columns, rows=cells.rows, kinds=kinds)
+        missing |= {line.ours for line in found} - given
     assert missing <= ({"reinforced+flow+warped"} if part == "streams" else set())  # reinforced are ResNets alone
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_accuracies_are_compared_with_rows_that_there_are(paper):
+    given = {}
+    for part in parts(paper):
+        recipe, own = module(paper, part, "recipe"), module(paper, part, "protocols").PROTOCOLS
+        profiles = [*recipe.PROFILES.values(), *(profile(paper, part, protocol) for protocol in own)]
+        everything = (replace(one, jobs=tuple(recipe.VARIANTS)) for one in profiles)
+        given[part] = set().union(*(rows(paper, part, one) for one in everything))
+    compared = [r for r in printed(paper) if r["ours"]]
+    assert len(compared) > 30
+    for r in compared:
+        assert (r["unit"], r["metric"] in ("top1", "top5", "map", "wap")) == ("%", True)
+        assert 10 < float(r["value"]) < 100
+        for kind, name in (item.rpartition(": ")[::2] for item in r["ours"].split("; ")):
+            assert name in given[kind if kind in given else ""], (r["table"], r["row"], r["column"])
+    assert not [r for r in printed(paper) if r["metric"] and not r["ours"]]
 
 
 @pytest.mark.parametrize(("paper", "part"), STUDIES)

@@ -5,6 +5,7 @@ import torch
 
 from videoattn.errors import InputError
 from videoattn.papers.cma import bench
+from videoattn.reporting import speed
 from videoattn.reporting.speed import MIB, Speed, as_markdown, machine, measure, peak_memory
 
 CPU = torch.device("cpu")
@@ -84,7 +85,7 @@ def test_the_machine_is_named():
 
 
 def test_the_rows_of_cma():
-    blocks = bench.block_rows((8, 6, 6), batch=1, device=CPU, seconds=0.001)
+    blocks = speed.bench(lambda: bench.blocks((8, 6, 6)), device=CPU, seconds=0.001)
     assert [row.what for row in blocks] == [
         "non-local, fused, max-pool",
         "CMA, fused, max-pool",
@@ -93,13 +94,14 @@ def test_the_rows_of_cma():
         "CMA, explicit softmax, no max-pool",
     ]
     assert all(row.backward is not None for row in blocks)
-    networks = bench.network_rows("resnet10t", 32, batch=1, device=CPU, seconds=0.001)
+    networks = speed.bench(lambda: bench.networks("resnet10t", 32), device=CPU, seconds=0.001)
     assert len({row.what for row in networks}) == len(networks) == 5
     assert (networks[0].what, networks[0].ratio) == ("RGB alone", 1)
     assert all(row.backward is None for row in networks)
 
 
 def test_the_explicit_softmax_holds_the_map():
-    blocks = {row.what: row for row in bench.block_rows((4, 32, 32), batch=1, device=CPU, seconds=0.001)}
+    found = speed.bench(lambda: bench.blocks((4, 32, 32)), device=CPU, seconds=0.001)
+    blocks = {row.what: row for row in found}
     fused, explicit = (blocks[f"CMA, {how}, no max-pool"].memory for how in ("fused", "explicit softmax"))
     assert explicit > fused + 2 * (32 * 32) ** 2  # at least half of the map's four bytes a weight

@@ -1,4 +1,4 @@
-"""Tables from records: numbers as they are printed, beside the paper's, and what may not share a column."""
+"""Tables from records: numbers as they are printed."""
 
 from dataclasses import replace
 
@@ -6,14 +6,8 @@ import pytest
 from example import ENVIRONMENT, record
 
 from videoattn import published
-from videoattn.errors import InputError
 from videoattn.reporting import tables
-
-ROWS = [
-    ("two-stream", "top-1", "two-stream"),
-    ("CMA_iter1-R", "top-1", "cma-1-R"),
-    ("ResNet50-R", "params", "none"),
-]
+from videoattn.reporting.printed import lines
 
 
 def cells(table: str) -> list[list[str]]:
@@ -56,35 +50,20 @@ def test_difference_of_other_seeds_is_none():
 
 
 def test_agreement_is_kendalls_tau_with_the_printed_values():
-    rows = [("ResNet50-R", "top-1", "a"), ("two-stream", "top-1", "b"), ("CMA_iter1-R", "top-1", "c")]
+    rows = [line._replace(ours=ours) for line, ours in zip(lines("cma", "2")[::2], "abc", strict=True)]
     values = {"a": {0: 0.1, 1: 0.1}, "b": {0: 0.2, 1: 0.3}, "c": {0: 0.3, 1: 0.2}}  # 67.73 < 71.21 < 72.17
-    mean, half = tables.agreement(record(values), "2", rows)
+    mean, half = tables.agreement(record(values), rows)
     assert mean == pytest.approx((1 + 1 / 3) / 2)
     assert half == pytest.approx(12.7062 * (2 / 3) / 2, rel=1e-4)
-    assert tables.agreement(record(values | {"c": {0: 0.3}}), "2", rows) is None
-    assert tables.agreement(record({"a": {0: 0.1}}), "2", rows) is None
+    assert tables.agreement(record(values | {"c": {0: 0.3}}), rows) is None
+    assert tables.agreement(record({"a": {0: 0.1}}), rows) is None
+    assert tables.run(record({"a": {0: 0.1}, "c": {0: 0.1}}), rows) == [rows[0], rows[2]]
+    assert tables.run(None, rows) == []
 
 
-def test_beside_the_paper():
-    one = record({"two-stream": {0: 0.25, 1: 0.35}, "cma-1-R": {0: 0.99}})
-    table = cells(tables.beside(one, "2", ROWS, paper_data="Kinetics"))
-    assert table[0] == ["model", "column", "paper, Kinetics, %", "here, probe, top-1 %"]
-    assert table[2:] == [
-        ["two-stream", "top-1", "71.21", "30.0 ± 63.5"],
-        ["CMA_iter1-R", "top-1", "72.17", "99.0"],
-        ["ResNet50-R", "params", "1", tables.NOT_RUN],
-    ]
-
-
-@pytest.mark.parametrize("row", [("two-stream", "top-9", "rgb"), ("three-stream", "top-1", "rgb")])
-def test_beside_refuses_what_the_paper_does_not_print(row):
-    with pytest.raises(InputError, match=f"table 2 of cma has no row '{row[0]}' with column '{row[1]}'"):
-        tables.beside(record({}), "2", [row], paper_data="Kinetics")
-
-
-def test_the_protocol_is_one_line():
+def test_the_caption_is_one_line():
     one = record({"rgb": {0: 0.5, 1: 0.6}})
-    assert tables.protocol(one) == (
+    assert tables.caption(one) == (
         "probe: 20 training and 10 test videos of 2 classes; profile cpu, 2 seeds; 2 cores of A CPU; torch 2.0.0; "
         "1.5 minutes of training and testing, added up; run 0123456789"
     )
@@ -92,10 +71,10 @@ def test_the_protocol_is_one_line():
     other = record(
         {"rgb": {7: 0.5}}, environment=ENVIRONMENT | {"hardware": hardware}, parameters={"DATASET": "ucf101"}
     )
-    assert tables.protocol(other).startswith("ucf101: 20 training")
+    assert tables.caption(other).startswith("ucf101: 20 training")
     rehearsal = replace(other, parameters={"DATASET": "ucf101", "STEPS": 2})
-    assert tables.protocol(rehearsal).startswith("a rehearsal of 2 steps and as many test videos at most; ucf101: 20")
-    assert "profile cpu, 1 seed; 1 x A GPU; torch" in tables.protocol(other)
+    assert tables.caption(rehearsal).startswith("a rehearsal of 2 steps and as many test videos at most; ucf101: 20")
+    assert "profile cpu, 1 seed; 1 x A GPU; torch" in tables.caption(other)
 
 
 def test_summary_names_rows_and_files(tmp_path):
@@ -103,7 +82,7 @@ def test_summary_names_rows_and_files(tmp_path):
     one.save(tmp_path)
     (tmp_path / "log.csv").touch()
     head, table, state = published.summary(tmp_path).split("\n\n")
-    assert head == tables.protocol(one)
+    assert head == tables.caption(one)
     assert cells(table)[0] == ["row", "top-1 %", "seeds"]
     assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "2"], ["flow", "25.0", "1"]]
     lines = state.splitlines()

@@ -21,14 +21,14 @@ SCRATCHED = (SCRATCH, IMAGENET)  # starts that need no run of another data set
 class Cells:
     """Cells of one of the paper's tables that a protocol fills.
 
-    lines: (row, column, row of the results), the first two as in the paper's `printed.csv`. splits: the official
-    split of the table, or those of which it gives the mean. metric: of the results.
+    columns, rows: of the table, as in the paper's `printed.csv`, which names a row of the results for each value; all
+    that have one where left out. splits: the official split of the table, or those of which it gives the mean.
     """
 
     table: str
-    lines: tuple[tuple[str, str, str], ...]
+    columns: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
     splits: tuple[int, ...] = (1,)
-    metric: str = "top1"
 
 
 @dataclass(frozen=True, kw_only=True)

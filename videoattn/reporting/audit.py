@@ -1,15 +1,14 @@
 """Audits: each complexity figure that a paper prints beside what its network really costs."""
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
-from importlib.resources import files
 
 import pandas as pd
 
 from videoattn.errors import InputError
+from videoattn.reporting.printed import printed_value
 
 REPRODUCED = "reproduced"
 OTHER_READING = "reproduced only under another reading"
@@ -43,20 +42,6 @@ class AuditRow:
             raise InputError(f"verdict {self.verdict!r} is unknown; possible are {', '.join(VERDICTS)}")
         if not isinstance(self.computed, int):
             raise InputError(f"computed is {self.computed!r}; an exact integer is expected")
-
-
-def printed(paper: str) -> list[dict[str, str]]:
-    """The rows of a paper's `printed.csv`: table, row, column, value, unit, all as text."""
-    text = (files("videoattn.papers") / paper / "printed.csv").read_text()
-    return list(csv.DictReader(text.splitlines()))
-
-
-def printed_value(paper: str, table: str, row: str, column: str) -> str:
-    """One printed value as text; InputError where the paper prints none there."""
-    found = [r["value"] for r in printed(paper) if (r["table"], r["row"], r["column"]) == (table, row, column)]
-    if len(found) != 1:
-        raise InputError(f"{paper} prints {len(found)} values at table {table!r}, row {row!r}, column {column!r}")
-    return found[0]
 
 
 def rounds_to(value: float | Decimal, figure: str) -> bool:

@@ -1,9 +1,10 @@
 """Claims of a paper, and what the published record says of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from videoattn.engine.record import Record
+from videoattn.reporting.printed import Line
 from videoattn.reporting.tables import NOT_RUN, agreement, difference, percent
 
 
@@ -17,25 +18,43 @@ class Claim:
     verdict: str
 
 
+def word(mean: float, half: float, *, above: float = 0.0, below: float | None = None) -> str:
+    """What an interval says of a claim: it "holds" above a bound, "does not hold" below one, else is "undecided".
+
+    Args:
+        mean, half: of the interval, from mean - half to mean + half. above, below: the bounds; one where `below` is
+            left out.
+    """
+    if mean - half > above:
+        return "holds"
+    return "does not hold" if mean + half < (above if below is None else below) else "undecided"
+
+
 def judged(record: Record | None, row: str, baseline: str, *, claimed_none: bool = False) -> str:
     """Whether `row` beats `baseline` in the record, with the difference in points of top-1 and its 95% interval."""
     found = difference(record, row, baseline) if record else None
     if found is None:
         return NOT_RUN
-    mean, half = found
-    points = f"{percent(mean, half, signed=True)} points"
+    said = word(*found)
     if claimed_none:
-        return f"{'does not hold' if mean - half > 0 else 'agrees'} on the probe: {points}"
-    if mean - half > 0:
-        return f"holds on the probe: {points}"
-    return f"{'does not hold' if mean + half < 0 else 'undecided'} on the probe: {points}"
+        said = "does not hold" if said == "holds" else "agrees"
+    return f"{said} on the probe: {percent(*found, signed=True)} points"
 
 
-def ordered(record: Record | None, table: str, rows: Sequence[tuple[str, str, str]]) -> str:
-    """Whether the order of a table's rows agrees with the one in the record, by Kendall's tau; rows as for `beside`."""
-    found = agreement(record, table, rows) if record and len(rows) > 1 else None
+def joined(verdicts: Mapping[str, str]) -> str:
+    """Those of several verdicts that the record can give, each behind its name."""
+    return "; ".join(f"{name}: {verdict}" for name, verdict in verdicts.items() if verdict != NOT_RUN) or NOT_RUN
+
+
+def all_judged(record: Record | None, pairs: Mapping[str, tuple[str, str]]) -> str:
+    """Several pairs of a row and its baseline, by name, `judged` and `joined`."""
+    return joined({name: judged(record, *pair) for name, pair in pairs.items()})
+
+
+def ordered(record: Record | None, lines: Sequence[Line]) -> str:
+    """Whether the order of a table's lines agrees with the one in the record, by Kendall's tau."""
+    found = agreement(record, lines) if record else None
     if found is None:
         return NOT_RUN
-    mean, half = found
-    word = "agrees" if mean - half > 0 else "does not agree" if mean + half < 0 else "undecided"
-    return f"{word} on the probe: Kendall's tau of {len(rows)} rows {mean:.2f} ± {half:.2f}"
+    said = {"holds": "agrees", "does not hold": "does not agree"}.get(word(*found), "undecided")
+    return f"{said} on the probe: Kendall's tau of {len(lines)} rows {found[0]:.2f} ± {found[1]:.2f}"

@@ -5,6 +5,9 @@
 
 The first case is what the others are compared with. The cases take turns, so that what else the machine does meets all
 of them alike; times and their spread are PyTorch's (`torch.utils.benchmark`).
+
+A paper's `bench.tables(kind)` gives its tables for a kind of device, "cpu" or "cuda": what makes the cases of each, by
+title, the first case the one that its ratios refer to.
 """
 
 import logging
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
+from torch import nn
 from torch.autograd.profiler import profile
 from torch.utils._pytree import tree_leaves
 
@@ -26,6 +30,7 @@ logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 from torch.utils.benchmark import Measurement, Timer  # noqa: E402
 
 MIB = 2**20
+Cases = Callable[[], Mapping[str, Callable[[], object]]]  # makes cases, by name, on PyTorch's default device
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,32 @@ def measure(
     ]
 
 
-def main_bench(rows: Callable[[torch.device], Mapping[str, Sequence[Speed]]]) -> None:
-    """Print a paper's tables, by title, as its `bench.rows` measures them on this machine."""
+def bench(make: Cases, *, device: torch.device, seconds: float = 0.2) -> list[Speed]:
+    """Make cases on `device` and measure them; the backward pass too where the output of the first needs gradients."""
+    with device:
+        cases = make()
+    first = next(iter(cases.values()))
+    backward = all(tensor.requires_grad for tensor in tree_leaves(first()))
+    return measure(cases, device=device, backward=backward, seconds=seconds)
+
+
+def scoring(network: nn.Module) -> nn.Module:
+    """The network as it gives scores: in evaluation, without gradients."""
+    return network.eval().requires_grad_(False)
+
+
+def several(number: int, noun: str) -> str:
+    """A number of things in words: "1 clip" or "8 clips"."""
+    return f"{number} {noun}{'s' if number > 1 else ''}"
+
+
+def main_bench(tables: Callable[[str], Mapping[str, Cases]]) -> None:
+    """Measure the tables that a paper's `bench.tables` has for this machine's kind of device, and print them."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     print(machine(device))
     print("ms: median ± half the distance between the quartiles; memory: beyond weights, their gradients and inputs")
-    for title, measured in rows(device).items():
-        print(f"\n{title}\n\n{as_markdown(measured)}", flush=True)
+    for title, make in tables(device.type).items():
+        print(f"\n{title}\n\n{as_markdown(bench(make, device=device))}", flush=True)
 
 
 def peak_memory(run: Callable[[], object], device: torch.device) -> int:

@@ -6,11 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from videoattn.engine.record import Record, records
-from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval, paired_difference
 from videoattn.evaluation.ranking import kendall
 from videoattn.locations import repository
-from videoattn.reporting.audit import printed, printed_value
+from videoattn.reporting.printed import Line
 
 NOT_RUN = "not in this profile"
 
@@ -35,19 +34,23 @@ def difference(record: Record, row: str, baseline: str) -> tuple[float, float] |
     return paired_difference(values, others) if paired else None
 
 
-def agreement(record: Record, table: str, rows: Sequence[tuple[str, str, str]]) -> tuple[float, float] | None:
-    """Kendall's tau between the order of a paper's rows and their order in a record: mean and half-width over seeds.
+def run(record: Record | None, lines: Sequence[Line]) -> list[Line]:
+    """The lines of a paper's table whose rows the record holds."""
+    return [line for line in lines if record and record.values(line.ours, line.metric)]
 
-    Args: as for `beside`. None unless all rows were run with the same seeds.
+
+def agreement(record: Record, lines: Sequence[Line]) -> tuple[float, float] | None:
+    """Kendall's tau between the order of a paper's lines and their order in a record: mean and half-width over seeds.
+
+    None unless there are two lines at least, all run with the same seeds.
     """
-    found = [record.values(row) for _, _, row in rows]
-    if not all(found) or len({tuple(record.seeds(row)) for _, _, row in rows}) > 1:
+    found = [record.values(line.ours, line.metric) for line in lines]
+    if len(lines) < 2 or not all(found) or len({tuple(record.seeds(line.ours)) for line in lines}) > 1:
         return None
-    reference = [float(printed_value(record.paper, table, row, column)) for row, column, _ in rows]
-    return kendall(reference, list(zip(*found, strict=True)))
+    return kendall([float(line.value) for line in lines], list(zip(*found, strict=True)))
 
 
-def protocol(record: Record) -> str:
+def caption(record: Record) -> str:
     """One line that says what the numbers of a record are: data, profile, seeds, hardware, versions."""
     hardware, versions = record.environment["hardware"], record.environment["versions"]
     machine = hardware.get("gpu") or f"{hardware['cores']} cores of {hardware['cpu']}"
@@ -61,23 +64,6 @@ def protocol(record: Record) -> str:
         f"torch {versions['torch']}; {record.wall_s / 60:.1f} minutes of training and testing, added up; "
         f"run {record.digest}"
     )
-
-
-def beside(record: Record, table: str, rows: Sequence[tuple[str, str, str]], *, paper_data: str) -> str:
-    """A table of the paper with the same rows as measured here, in columns of their own.
-
-    Args:
-        rows: (row, column, row of the record) for each line, the first two as in the paper's `printed.csv`.
-        paper_data: the paper's data set, named in the head of its column.
-    """
-    values = {(r["row"], r["column"]): r["value"] for r in printed(record.paper) if r["table"] == table}
-    lines = []
-    for row, column, ours in rows:
-        if (row, column) not in values:
-            raise InputError(f"table {table} of {record.paper} has no row {row!r} with column {column!r}")
-        lines.append((row, column, values[row, column], accuracy(record, ours)))
-    head = ["model", "column", f"paper, {paper_data}, %", f"here, {data_name(record)}, top-1 %"]
-    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def published(paper: str, study: str = "") -> dict[Path, Record]:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from videoattn.papers.aia import audit, closed_forms
 from videoattn.papers.aia.attention import NAMES, aia
-from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow, printed
+from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow
 from videoattn.reporting.cost import count, parameters
+from videoattn.reporting.printed import printed
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from videoattn.data.probes.order import LEVELS
 from videoattn.engine.record import Record
 from videoattn.papers.aia import bench
 from videoattn.papers.aia.claims import BLIND, claims
-from videoattn.papers.aia.comparison import TABLE_1
-from videoattn.reporting.audit import printed_value
+from videoattn.reporting import speed
+from videoattn.reporting.printed import lines
 from videoattn.reporting.tables import NOT_RUN
 
 
@@ -52,8 +52,7 @@ def test_modules_without_a_kernel_along_time(value, word):
 
 
 def test_the_order_of_table_1_over_the_rows_that_were_run():
-    rows = TABLE_1["tsn"][1:]
-    chosen = {row: float(printed_value("aia", "I", name, column)) for name, column, row in rows[:5]}
+    chosen = {line.ours: float(line.value) for line in lines("aia", "I", columns=("Top-1",))[1:6]}
     told = verdict("The order of table I", {row: [value / 100] * 3 for row, value in chosen.items()})
     assert told == "agrees on the probe: Kendall's tau of 5 rows 1.00 ± 0.00"
     told = verdict("The order of table I", {row: [1 - value / 100] * 3 for row, value in chosen.items()})
@@ -85,10 +84,10 @@ def test_kernels_and_small_motions():
 
 def test_what_the_bench_measures():
     cpu = torch.device("cpu")
-    modules = bench.module_rows((16, 2, 4, 4), batch=1, device=cpu, seconds=0.001)
+    modules = speed.bench(lambda: bench.modules((16, 2, 4, 4)), device=cpu, seconds=0.001)
     assert [row.what for row in modules[:3]] == ["3x3 convolution", "C", "ST"]
     assert len(modules) == 13
     assert modules[0].ratio == modules[0].backward_ratio == 1
-    networks = bench.network_rows("resnet10t", 32, gates=("C", "SE3D"), batch=1, device=cpu, seconds=0.001)
+    networks = speed.bench(lambda: bench.networks("resnet10t", 32, gates=("C", "SE3D")), device=cpu, seconds=0.001)
     assert [row.what for row in networks] == ["TSN", "TSN + C", "TSN + SE3D"]
     assert networks[1].memory > networks[0].memory  # gated maps are kept for the backward pass

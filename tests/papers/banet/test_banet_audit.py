@@ -7,7 +7,9 @@ from videoattn.engine.record import Record
 from videoattn.papers.banet import audit, bench
 from videoattn.papers.banet.claims import claims
 from videoattn.papers.banet.recipe import VARIANTS
-from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow, printed
+from videoattn.reporting import speed
+from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow
+from videoattn.reporting.printed import printed
 from videoattn.reporting.tables import NOT_RUN
 
 ACCURACIES = ("Top-1", "UCF101", "HMDB51", "VPS")
@@ -116,18 +118,17 @@ def test_claims_without_a_record_and_with_rows():
 
 def test_what_the_bench_measures():
     cpu = torch.device("cpu")
-    modules = bench.module_rows((8, 4, 6, 6), batch=1, device=cpu, seconds=0.001)
+    modules = speed.bench(lambda: bench.modules((8, 4, 6, 6)), device=cpu, seconds=0.001)
     assert [row.what for row in modules[:3]] == [
         "non-local, fused, no max-pool",
         "non-local, fused, max-pool",
         "cascade HW-TW-TH",
     ]
     assert modules[0].ratio == modules[0].backward_ratio == 1
-    one = bench.module_rows((8, 4, 6, 6), names=("cascade HW-TW",), batch=1, device=cpu, seconds=0.001)
-    assert [row.what for row in one] == ["cascade HW-TW"]
-    networks = bench.network_rows(32, names=("BANet-Lite(4F)",), batch=1, device=cpu, seconds=0.001)
+    assert list(bench.modules((8, 4, 6, 6), names=("cascade HW-TW",))) == ["cascade HW-TW"]
+    networks = speed.bench(lambda: bench.networks(32, names=("BANet-Lite(4F)",)), device=cpu, seconds=0.001)
     assert [row.what for row in networks] == ["ECO(16F)", "BANet-Lite(4F)"]
     assert networks[1].backward is None
-    files = bench.file_rows(32, names=("BANet-Lite(4F)",), device=cpu, seconds=0.001)
+    files = speed.bench(lambda: bench.files(32, names=("BANet-Lite(4F)",)), device=cpu, seconds=0.001)
     assert [row.what for row in files] == ["BANet-Lite(4F)", "reading for BANet-Lite(4F)"]
     assert set(audit.NETWORKS.values()) | set(bench.TABLE_6.values()) <= set(VARIANTS)

@@ -23,7 +23,6 @@ from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.comparison import rows, shares_name
 from videoattn.papers.banet.experiments import build, sampled, settings, study
 from videoattn.papers.banet.recipe import OTHER_LENGTHS, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.reporting.audit import printed_value
 
 matplotlib.use("Agg")
 
@@ -105,15 +104,11 @@ def test_weights_that_are_not_there(monkeypatch, tmp_path):
         build(VARIANTS["lite-all"], PAPER, classes=4, pretrained=True)
 
 
-def test_rows_name_jobs_and_tables_name_rows_of_the_paper():
+def test_rows_name_jobs():
     names = {row.name: row for row in rows(((0.25, 0.0), (0.25, 0.5)))}
     others = ("25% irrelevant", "25% irrelevant, 50% redundant")
     assert set(names) == {*VARIANTS, *(f"{name} {other}" for name in VARIANTS for other in others)}
     assert names["lite-all 25% irrelevant"].parts == (("lite-all", "rgb 25% irrelevant", 1),)
-    for table, found in (("II", "TABLE_2"), ("V", "TABLE_5"), ("VI", "TABLE_6"), ("VII", "TABLE_7")):
-        for row, column, name in getattr(comparison, found):
-            assert float(printed_value("banet", table, row, column)) > 50
-            assert name in VARIANTS
     assert {row for _, row in comparison.HEADLINE} <= set(PROFILES["cpu"].jobs)
 
 

@@ -16,11 +16,10 @@ from videoattn.reporting.audit import (
     AuditRow,
     as_json,
     as_markdown,
-    printed,
-    printed_value,
     rounds_to,
 )
 from videoattn.reporting.cost import count, parameters
+from videoattn.reporting.printed import printed, printed_value
 
 
 @pytest.fixture(scope="module")

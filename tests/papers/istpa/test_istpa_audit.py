@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 from videoattn.papers.istpa import audit, counted
-from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, OTHER_READING, REPRODUCED, AuditRow, printed
+from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, OTHER_READING, REPRODUCED, AuditRow
 from videoattn.reporting.cost import parameters
+from videoattn.reporting.printed import printed
 
 VGG, BN, RESIDUAL = "VGGNet-16", "BN-Inception", "Inception-ResNet-V2"
 AUDITED = ("10", "section 5.1.1", "section 5.1.2", "section 5.1.6", "section 5.3")

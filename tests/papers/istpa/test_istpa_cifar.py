@@ -9,10 +9,10 @@ from videoattn.data.clips.images import Images
 
 from videoattn.engine.parameters import check
 from videoattn.errors import InputError
-from videoattn.papers.istpa import DATA_SETS, comparison
+from videoattn.papers.istpa import DATA_SETS
 from videoattn.papers.istpa.experiments import study
 from videoattn.papers.istpa.recipe import IMAGES, PROFILES
-from videoattn.reporting import tables
+from videoattn.reporting.paper_tables import paper_table
 
 
 def of(tmp_path, **values: object):
@@ -20,7 +20,7 @@ def of(tmp_path, **values: object):
     return study(replace(parameters, runs=tmp_path / "runs"))
 
 
-def test_one_frame_is_trained_and_tested_and_stands_beside_table_6(tmp_path, monkeypatch):
+def test_one_frame_is_trained_and_tested_and_stands_in_table_6(tmp_path, monkeypatch):
     small_cifar100(tmp_path / "data", monkeypatch, train=16, test=9)
     one = of(tmp_path, PROFILE="check", SEEDS=1)
     record = one.run()
@@ -33,7 +33,7 @@ def test_one_frame_is_trained_and_tested_and_stands_beside_table_6(tmp_path, mon
         assert scores["rgb"].shape == (9, 100)
         assert record.values(name) == [pytest.approx((scores["rgb"].argmax(1) == labels).float().mean().item())]
     assert isinstance(one.data.test(one.jobs[0]), Images)
-    text = tables.beside(record, "6", comparison.TABLE_6, paper_data=comparison.IMAGES)
+    text = paper_table(record, "6", data_set="CIFAR-100+")
     assert "81.7" in text
     assert "79.5" in text
 

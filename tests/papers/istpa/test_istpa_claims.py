@@ -9,6 +9,7 @@ from videoattn.engine.record import Record
 from videoattn.papers.istpa import bench
 from videoattn.papers.istpa.claims import claims
 from videoattn.papers.istpa.recipe import CHECK
+from videoattn.reporting import speed
 from videoattn.reporting.tables import NOT_RUN
 
 
@@ -71,11 +72,11 @@ def test_fusions_that_were_run_are_named():
 def test_bench_has_a_first_row_of_one():
     torch.manual_seed(0)
     device = torch.device("cpu")
-    layers = bench.layer_rows(2, device=device, seconds=1e-3)
+    layers = speed.bench(lambda: bench.layers(2), device=device, seconds=1e-3)
     assert [row.what for row in layers] == ["mean over frames", "1 scale", "2 scales", "3 scales", "3 scales, shared"]
     assert layers[0].ratio == 1
     profile = replace(CHECK, clips=replace(CHECK.clips, size=32))
-    networks = bench.network_rows(profile, 2, device=device, seconds=1e-3)
+    networks = speed.bench(lambda: bench.networks(2, profile), device=device, seconds=1e-3)
     assert [row.what for row in networks] == ["mean", "mean-maps", "scales-1", "scales-3"]
     assert networks[0].ratio == 1
     assert all(row.memory > 0 for row in networks)

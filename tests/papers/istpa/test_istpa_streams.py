@@ -24,7 +24,6 @@ from videoattn.papers.istpa.streams import comparison, inspection
 from videoattn.papers.istpa.streams.experiments import StreamsData, side, study
 from videoattn.papers.istpa.streams.network import build
 from videoattn.papers.istpa.streams.recipe import CHECK, GPU, IDT, PAPER, PROFILES, VARIANTS, VIDEOS, jobs
-from videoattn.reporting.audit import printed_value
 from videoattn.reporting.tables import NOT_RUN
 
 CLASSES = 4
@@ -134,18 +133,13 @@ def test_the_paper_profile_is_the_papers():
     assert (PAPER.flow, PAPER.attention, PAPER.snippets.test_segments, PAPER.idt.gaussians) == ("tvl1", "both", 25, 256)
 
 
-def test_rows_fuse_by_search_and_tables_name_rows_of_the_paper():
+def test_rows_fuse_by_search():
     found = {row.name: row for row in comparison.rows(GPU)}
     assert found["rgb"].parts == (("rgb-scales-1", "rgb", 1),)
     assert found["warped"].parts == (("warped-scales-1", "flow", 1),)
     assert found["rgb+flow+idt"].parts == (("rgb-scales-1", "rgb", 1), ("flow-scales-1", "flow", 1), ("idt", "idt", 1))
     assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held"}
     assert {row.searched for row in found.values() if len(row.parts) == 1} == {""}
-    everything = {row.name for profile in PROFILES.values() for row in comparison.rows(profile)}
-    for table in ("4", "9", "11", "12", "13"):
-        for row, column, name in getattr(comparison, f"TABLE_{table}"):
-            assert float(printed_value("istpa", table, row, column)) > 50
-            assert name in everything
     assert {row for _, row in comparison.HEADLINE} <= {row.name for row in comparison.rows(PROFILES["cpu"])}
     few = replace(CHECK, jobs=jobs("scales-1")[:2])
     assert [row.name for row in comparison.rows(few)][:3] == ["rgb", "flow", "rgb+flow"]

@@ -14,7 +14,6 @@ from videoattn.papers.istpa.comparison import frames_name, rows
 from videoattn.papers.istpa.experiments import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
 from videoattn.papers.istpa.recipe import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.reporting.audit import printed_value
 
 
 def of(tmp_path: Path, **values: object):
@@ -103,14 +102,10 @@ def test_weights_that_are_not_there(monkeypatch, tmp_path):
         build(VARIANTS["bn-mean"], PAPER, classes=4, pretrained=True)
 
 
-def test_rows_name_jobs_and_tables_name_rows_of_the_paper():
+def test_rows_name_jobs():
     names = {row.name: row for row in rows(("K=1", "K=10"))}
     assert set(names) == {*VARIANTS, *(f"{name} {test}" for name in VARIANTS for test in ("K=1", "K=10"))}
     assert names["mean K=10"].parts == (("mean", "rgb K=10", 1),)
-    for table in ("1", "2", "3", "4", "5", "9"):
-        for row, column, name in getattr(comparison, f"TABLE_{table}"):
-            assert float(printed_value("istpa", table, row, column)) > 50
-            assert name in VARIANTS
     assert {row for _, row in comparison.HEADLINE} <= set(PROFILES["cpu"].jobs)
 
 

@@ -20,10 +20,10 @@ from videoattn.reporting.audit import (
     OTHER_READING,
     REPRODUCED,
     AuditRow,
-    printed,
     rounds_to,
 )
 from videoattn.reporting.cost import count, parameters
+from videoattn.reporting.printed import printed
 
 TABLES = ("1", "2", "3", "4", "5")
 COLUMNS = ("FLOPs", "FLOPs share", "Param", "Param share")

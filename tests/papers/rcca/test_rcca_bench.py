@@ -4,13 +4,14 @@ import torch
 
 from videoattn.papers.rcca import bench
 from videoattn.papers.rcca.attention import RCCA3D
+from videoattn.reporting import speed
 from videoattn.reporting.speed import peak_memory
 
 CPU = torch.device("cpu")
 
 
 def test_the_rows():
-    modules = bench.block_rows((8, 2, 4, 4), batch=1, device=CPU, seconds=0.001)
+    modules = speed.bench(lambda: bench.blocks((8, 2, 4, 4)), device=CPU, seconds=0.001)
     assert [row.what for row in modules] == [
         "non-local, fused, no max-pool",
         "non-local, fused, max-pool",
@@ -20,7 +21,7 @@ def test_the_rows():
         "RCCA-3D, R = 3, recompute=False",
     ]
     assert (modules[0].ratio, modules[0].backward_ratio) == (1, 1)
-    networks = bench.network_rows("resnet10t", 32, place="conv3_1", batch=1, device=CPU, seconds=0.001)
+    networks = speed.bench(lambda: bench.networks("resnet10t", 32, place="conv3_1"), device=CPU, seconds=0.001)
     assert [row.what for row in networks] == [
         "TSM",
         "TSM + non-local, no max-pool",

@@ -20,7 +20,6 @@ from videoattn.papers.rcca.comparison import rows
 from videoattn.papers.rcca.experiments import USES, build, settings, study
 from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.recipe import BACKBONES, CELLS, CPU, PAPER, PROFILES, VARIANTS, VIDEOS
-from videoattn.reporting.audit import printed_value
 
 
 def of(tmp_path: Path, **values: object):
@@ -85,16 +84,9 @@ def test_the_paper_profile_is_the_papers():
     assert isinstance(five.backbone, MFNet)
 
 
-def test_rows_name_jobs_and_tables_name_rows_of_the_paper():
+def test_rows_name_jobs():
     names = {row.name for row in rows()}
     assert names == set(VARIANTS) == set(CELLS) | set(BACKBONES)
-    shown = [("5", row) for row in comparison.TABLE_5]
-    shown += [
-        (t, row) for prefix in ("cells-", "tsm-") for t, rows in comparison.tables(prefix).items() for row in rows
-    ]
-    for table, (row, column, ours) in shown:
-        assert 30 < float(printed_value("rcca", table, row, column)) < 100
-        assert ours in names
     assert {row.rsplit(" at ", 1)[0] for _, row in comparison.HEADLINE} <= names
 
 

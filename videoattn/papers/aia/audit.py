@@ -13,12 +13,13 @@ from decimal import Decimal
 import torch
 
 from videoattn.papers.aia.attention import Context, aia
-from videoattn.papers.aia.comparison import TABLE_1, TABLE_2, jobs, of_frames
+from videoattn.papers.aia.comparison import jobs, of_frames
 from videoattn.papers.aia.experiments import build
 from videoattn.papers.aia.network import norms
 from videoattn.papers.aia.recipe import BEST, PROFILES, VARIANTS, Variant, plain
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.cost import count, parameters
+from videoattn.reporting.printed import lines
 
 CLASSES = 174  # Something-Something
 GIGA, MEGA = Decimal(10**9), Decimal(10**6)
@@ -56,7 +57,7 @@ def rows() -> list[AuditRow]:
 
 def table_1() -> Iterator[AuditRow]:
     """Parameters and FLOPs of every module in TSN and TSM, eight frames."""
-    for row, _, name in (*TABLE_1["tsn"], *TABLE_1["tsm"]):
+    for row, _, _, name, _ in lines("aia", "I", columns=("Top-1",)):
         variant = VARIANTS[name]
         (size, cost), (_, ruled) = built(variant), built(variant, "thop-2020")
         notes = {"Params": "174 classes", "FLOPs": f"by thop's rules {ruled / GIGA:.3f}G"}
@@ -78,7 +79,9 @@ def table_1() -> Iterator[AuditRow]:
 def table_2() -> Iterator[AuditRow]:
     """AIA over 8, 12 and 16 frames and its ensembles; of the others TSN, TSM and GST."""
     eight = built(VARIANTS[of_frames("tsn", 8)], "thop-2020")[1] / GIGA
-    for row, _, name in TABLE_2:
+    for row, _, _, name, _ in lines("aia", "II", columns=("V1 Top-1",)):
+        if not row.startswith("AIA"):
+            continue
         networks = [VARIANTS[job] for job in jobs(name)]
         costs, ruled = (sum(built(v, c)[1] for v in networks) for c in ("multiply-adds", "thop-2020"))
         scaled = sum(round(eight * v.frames / 8, 1) for v in networks)

@@ -1,35 +1,33 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from videoattn.engine.record import Record
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.aia import audit
-from videoattn.papers.aia.comparison import TABLE_1
 from videoattn.papers.aia.recipe import BEST, KERNELS, VARIANTS, plain
-from videoattn.reporting.audit import printed_value
-from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.reporting.tables import NOT_RUN, difference, percent
+from videoattn.reporting.claims import Claim, all_judged, ordered
+from videoattn.reporting.printed import lines, printed_value
+from videoattn.reporting.tables import NOT_RUN, difference, percent, run
 
-LOCAL = ("tsn-C", "tsn-ST", "tsn-CinST")  # modules with kernels along time
-BLIND = ("tsn-SE3D", "tsn-GE3D-G", "tsn-GE3D-DW133", "tsn-S3D-G", "tsn-CBAM3D-177")  # and those without
+BLIND = ("tsn-SE3D", "tsn-GE3D-G", "tsn-GE3D-DW133", "tsn-S3D-G", "tsn-CBAM3D-177")  # no kernel along time
 GUESSING = 0.5  # of the clips of a level, since each comes as a pair
 
 
 def claims(record: Record | None) -> list[Claim]:
     """All claims, those about accuracy judged on the published record."""
-    best = f"tsn-{plain(BEST)}"
+    table_1 = [line for line in lines("aia", "I", columns=("Top-1",)) if line.row.startswith("TSN ")][1:]
     return [
-        Claim("C and ST improve a 2D network by far", "IV-C, table I", "11", all_of(record, LOCAL[:2], "tsn-none")),
+        Claim("C and ST improve a 2D network by far", "IV-C, table I", "11",
+              all_judged(record, {name: (f"tsn-{name}", "tsn-none") for name in ("C", "ST")})),
         Claim("Modules without a local spatio-temporal convolution do not", "IV-C, table I", "7", blind(record)),
         Claim("GE3D-DW333 and CBAM3D-377 are still worse than all AIA modules", "IV-C", "11", worse()),
-        Claim("CinST is better than C and than ST", "IV-C, table I", "11", over(record, "tsn-CinST", LOCAL[:2])),
-        Claim("STinC is better than C and than ST", "IV-C, table I", "11", over(record, "tsn-STinC", LOCAL[:2])),
+        Claim("CinST is better than C and than ST", "IV-C, table I", "11", over(record, "tsn-CinST", "C", "ST")),
+        Claim("STinC is better than C and than ST", "IV-C, table I", "11", over(record, "tsn-STinC", "C", "ST")),
         Claim("One in the other is better than one behind the other", "IV-C, table I", "11",
-              over(record, "tsn-CinST", ("tsn-C_ST",))),
-        Claim("CinST->STinC is best", "IV-C, table I", "11", over(record, best, ("tsn-CinST",))),
-        Claim("The order of table I", "table I", "11", ordered(record, "I", run_rows(record))),
+              over(record, "tsn-CinST", "C_ST")),
+        Claim("CinST->STinC is best", "IV-C, table I", "11", over(record, f"tsn-{plain(BEST)}", "CinST")),
+        Claim("The order of table I", "table I", "11", ordered(record, run(record, table_1))),
         Claim("Attention in attention brings the gain, not the 3x3x3 kernels in it", "I", "7", kernel(record)),
         Claim("Less than 0.02% more FLOPs", "abstract, I, IV-C, V", "8", dearer()),
         Claim("Short and small motions are where C and ST fail and AIA does not", "IV-D, figure 5", "11",
@@ -37,20 +35,9 @@ def claims(record: Record | None) -> list[Claim]:
     ]  # fmt: skip
 
 
-def all_of(record: Record | None, rows: Sequence[str], baseline: str) -> str:
-    """Each row against a baseline."""
-    return "; ".join(f"{row.partition('-')[2]}: {judged(record, row, baseline)}" for row in rows)
-
-
-def over(record: Record | None, row: str, baselines: Sequence[str]) -> str:
-    """A row against several."""
-    verdicts = [(baseline, judged(record, row, baseline)) for baseline in baselines]
-    run = [
-        f"over {baseline.partition('-')[2].replace('_', '->')}: {found}"
-        for baseline, found in verdicts
-        if found != NOT_RUN
-    ]
-    return "; ".join(run) or NOT_RUN
+def over(record: Record | None, row: str, *modules: str) -> str:
+    """A row against TSN with each of several modules."""
+    return all_judged(record, {f"over {name.replace('_', '->')}": (row, f"tsn-{name}") for name in modules})
 
 
 def blind(record: Record | None) -> str:
@@ -59,11 +46,11 @@ def blind(record: Record | None) -> str:
     They do so exactly, by the property that the notebook shows; what a profile trains of them is measured as well.
     """
     found = {row: record.values(row) if record else [] for row in BLIND}
-    run = {row: mean_interval(values) for row, values in found.items() if values}
-    if not run:
+    there = {row: mean_interval(values) for row, values in found.items() if values}
+    if not there:
         return "holds on the probe, exactly: they give all orders of the frames the same scores"
-    above = [row for row, (mean, half) in run.items() if mean - half > GUESSING]
-    shown = ", ".join(f"{row.partition('-')[2]} {percent(*value)}" for row, value in run.items())
+    above = [row for row, (mean, half) in there.items() if mean - half > GUESSING]
+    shown = ", ".join(f"{row.partition('-')[2]} {percent(*value)}" for row, value in there.items())
     return f"{'does not hold' if above else 'holds'} on the probe, where guessing is {100 * GUESSING:.0f}: {shown}"
 
 
@@ -76,11 +63,6 @@ def worse() -> str:
         f"does not hold in table I itself: GE3D-DW333 {value['GE3D-DW333']} against ST {value['ST']} and C+ST "
         f"{value['C+ST']}; holds for CBAM3D-377, {value['CBAM3D-377']}"
     )
-
-
-def run_rows(record: Record | None) -> list[tuple[str, str, str]]:
-    """The modules of table I that the record's profile holds."""
-    return [row for row in TABLE_1["tsn"][1:] if record and record.values(row[2])]
 
 
 def kernel(record: Record | None) -> str:
@@ -102,10 +84,10 @@ def small(record: Record | None) -> str:
     """CinST against C and ST on the levels with a short event and with a small motion."""
     parts = []
     for level in ("short", "small"):
-        for baseline in LOCAL[:2]:
-            found = difference(record, f"tsn-CinST {level}", f"{baseline} {level}") if record else None
+        for name in ("C", "ST"):
+            found = difference(record, f"tsn-CinST {level}", f"tsn-{name} {level}") if record else None
             if found:
-                parts.append(f"{level}, over {baseline.partition('-')[2]} {percent(*found, signed=True)}")
+                parts.append(f"{level}, over {name} {percent(*found, signed=True)}")
     return f"on the probe CinST: {'; '.join(parts)} points" if parts else NOT_RUN
 
 

@@ -1,14 +1,12 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.experiment import Row
-from videoattn.papers.aia.attention import NAMES
-from videoattn.papers.aia.network import RIVALS
-from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, protocol
+from videoattn.papers.aia.recipe import BEST, EASY, HARD, PAPER, VARIANTS, plain, views_name
 
 # Table II: networks over 8, 12 and 16 frames, and the last rows: their scores, added.
 KINDS = ("tsn", "tsm")
 FRAMES = (8, 12, 16)
-PROTOCOLS = tuple(protocol(*views) for views in PAPER.protocols)
+VIEWS = tuple(views_name(*of) for of in PAPER.views)  # of testing
 ENSEMBLES = {"8+16": (8, 16), "8+12+16": (8, 12, 16)}
 
 
@@ -17,15 +15,15 @@ def of_frames(kind: str, frames: int) -> str:
     return f"{kind}-{plain(BEST)}" + ("" if frames == 8 else f"-{frames}f")
 
 
-def rows(protocols: tuple[str, ...]) -> tuple[Row, ...]:
+def rows(tested: tuple[str, ...]) -> tuple[Row, ...]:
     """The rows of the results.
 
     Args:
-        protocols: further ways of testing, such as "3x2", for the paper's best module and its ensembles.
+        tested: other views of testing, such as "3x2", for the paper's best module and its ensembles.
     """
     found = [Row(name, ((name, "rgb", 1),)) for name in VARIANTS]
     for kind in KINDS:
-        for way in ("", *(f" {views}" for views in protocols)):
+        for way in ("", *(f" {name}" for name in tested)):
             if way:
                 found += [Row(f"{job}{way}", ((job, f"rgb{way}", 1),)) for job in (of_frames(kind, n) for n in FRAMES)]
             for label, lengths in ENSEMBLES.items():
@@ -34,7 +32,7 @@ def rows(protocols: tuple[str, ...]) -> tuple[Row, ...]:
     return tuple(found)
 
 
-ALL = rows(PROTOCOLS)
+ALL = rows(VIEWS)
 
 
 def jobs(row: str) -> tuple[str, ...]:
@@ -52,31 +50,4 @@ HEADLINE = tuple(
         ("TSN + ST", "tsn-ST"),
         ("TSN + CinST", "tsn-CinST"),
     )
-)
-
-# (row, column of the paper's table, row of the results)
-COLUMN = "Top-1"
-TABLE_1 = {
-    "tsn": (
-        ("TSN None", COLUMN, "tsn-none"),
-        *((f"TSN {g}", COLUMN, f"tsn-{plain(g)}") for g in (*RIVALS, *NAMES)),
-    ),
-    "tsm": (("TSM None", COLUMN, "tsm-none"), *((f"TSM {g}", COLUMN, f"tsm-{plain(g)}") for g in NAMES)),
-}
-TABLE_2 = tuple(
-    (f"AIA({kind.upper()}) {label}x{way}", "V1 Top-1", name if way == "1x1" else f"{name} {way}")
-    for kind in KINDS
-    for label, name, ways in (
-        *((str(n), of_frames(kind, n), ("1x1", *PROTOCOLS)) for n in FRAMES),
-        *((f"({label})", f"{kind}-{plain(BEST)} {label}", ("3x2",)) for label in ENSEMBLES),
-    )
-    for way in ways
-)
-TABLE_3 = (
-    ("TSN", COLUMN, "tsn-none"),
-    ("C3D", COLUMN, "c3d"),
-    ("GST", COLUMN, "gst"),
-    ("TSM", COLUMN, "tsm-none"),
-    ("AIA(TSN)", COLUMN, f"tsn-{plain(BEST)}"),
-    ("AIA(TSM)", COLUMN, f"tsm-{plain(BEST)}"),
 )

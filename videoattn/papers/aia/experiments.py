@@ -14,7 +14,7 @@ from videoattn.engine.protocol import FROM_SCRATCH, Start
 from videoattn.papers.aia import comparison, inspection
 from videoattn.papers.aia.network import gated
 from videoattn.papers.aia.protocols import PROTOCOLS
-from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, protocol
+from videoattn.papers.aia.recipe import PROFILES, VARIANTS, VIDEOS, Profile, Variant, views_name
 
 __all__ = ["HEADLINE", "PROFILES", "PROTOCOLS", "VARIANTS", "VIDEOS", "build", "inspect", "job", "rows"]
 
@@ -26,8 +26,8 @@ def job(name: str, profile: Profile, start: Start) -> Job:
     """How a variant is trained and tested."""
     clips = replace(profile.clips, frames=VARIANTS[name].frames)
     tests = (
-        TestSet(name=protocol(crops, count), settings=replace(clips, test_crops=crops, test_clips=count))
-        for crops, count in profile.protocols
+        TestSet(name=views_name(crops, count), settings=replace(clips, test_crops=crops, test_clips=count))
+        for crops, count in profile.views
     )
     return Job(
         name=name,
@@ -42,7 +42,7 @@ def job(name: str, profile: Profile, start: Start) -> Job:
 
 def rows(profile: Profile) -> tuple[Row, ...]:
     """The rows of the results."""
-    return comparison.rows(tuple(protocol(*views) for views in profile.protocols))
+    return comparison.rows(tuple(views_name(*of) for of in profile.views))
 
 
 def build(

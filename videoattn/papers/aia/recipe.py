@@ -28,7 +28,7 @@ class Profile(BaseProfile):
         dropout: before the last layer. last: standard deviation of its weights at the start.
         recipe: optimisation.
         clips: what is taken from a video, in training at the scales of one of `CROPS`; a variant says how many frames.
-        protocols: further ways of testing of table II: crops and clips of a video.
+        views: other ones of testing, of table II: crops and clips of a video.
     """
 
     backbone: str
@@ -40,7 +40,7 @@ class Profile(BaseProfile):
     last: float
     recipe: Recipe
     clips: ClipSettings
-    protocols: tuple[tuple[int, int], ...]
+    views: tuple[tuple[int, int], ...]
     probe: OrderProbe
 
 
@@ -61,8 +61,8 @@ class Variant:
     frames: int = 8
 
 
-def protocol(crops: int, clips: int) -> str:
-    """The name of a way of testing, as in table II behind the number of frames: "3x2"."""
+def views_name(crops: int, clips: int) -> str:
+    """The name of the views of testing, as in table II behind the number of frames: "3x2"."""
     return f"{crops}x{clips}"
 
 
@@ -110,7 +110,7 @@ PAPER = Profile(
     # Section IV-B: 8 videos on each of 4 GPUs.
     recipe=Recipe(epochs=50, batch_size=32, lr=0.01, weight_decay=1e-4, schedule="steps 20 40", clip_norm=20.0),
     clips=ClipSettings(frames=8, size=224, short_side=256, scales=CROPS["centre"]),  # elsewhere "240 x 320"
-    protocols=((1, 2), (3, 2)),
+    views=((1, 2), (3, 2)),
     probe=OrderProbe(size=224, object_size=64.0, travel=80.0),
 )
 
@@ -132,7 +132,7 @@ QUICK = replace(
     last=0.2,  # with 0.001 a training found a level at once or never: the two classes of a level start as one
     recipe=Recipe(epochs=5, batch_size=4, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="steps 4"),
     clips=WHOLE,
-    protocols=(),
+    views=(),
     probe=OrderProbe(
         train=1500,
         test=600,
@@ -164,7 +164,7 @@ VIDEOS = {
     "full": {
         "jobs": EIGHT,
         "clips": PAPER.clips,
-        "protocols": PAPER.protocols,
+        "views": PAPER.views,
     },
     "paper": {},
 }

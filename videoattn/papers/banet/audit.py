@@ -12,8 +12,9 @@ from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.experiments import MAPS, build, sampled
 from videoattn.papers.banet.network import BANet
 from videoattn.papers.banet.recipe import PAPER, VARIANTS
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared, printed_value
+from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.cost import count, parameters
+from videoattn.reporting.printed import printed_value
 
 _row = functools.partial(compared, "banet")
 T, SIDE = PAPER.frames, 28

@@ -3,8 +3,8 @@
 from videoattn.engine.record import Record
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.banet import audit, closed_forms
-from videoattn.papers.banet.comparison import TABLE_5
-from videoattn.reporting.claims import Claim, judged, ordered
+from videoattn.reporting.claims import Claim, all_judged, judged, ordered, word
+from videoattn.reporting.printed import lines
 from videoattn.reporting.tables import NOT_RUN, percent
 
 
@@ -23,10 +23,13 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("It is as accurate as the non-local block", "IV-D, table VI", "11",
               judged(record, "lite-nl", "lite-cs", claimed_none=True)),
         Claim("at 13.4% of its FLOPs", "III-C", "8", f"holds for Q K^T, {share:.1f}%; of the modules {whole:.1f}%"),
-        Claim("The order of the planes matters little", "IV-D, table V", "11", ordered(record, "V", TABLE_5[1:])),
+        Claim("The order of the planes matters little", "IV-D, table V", "11",
+              ordered(record, lines("banet", "V")[1:])),
         Claim("In a cascade every position reaches every other, in the sum of figure 5 not", "III-C, figure 5", "7",
               "holds, exactly; two kinds of planes are enough"),
-        Claim("Both together are best", "IV-D, table VII", "11", both(record)),
+        Claim("Both together are best", "IV-D, table VII", "11",
+              all_judged(record, {"over before alone": ("lite-both", "lite-learned"),
+                                  "over after alone": ("lite-both", "lite-cs")})),
         Claim("BANet runs at 400 frames per second", "abstract, IV-C", "8",
               f"not by table III: {rate:.0f}; BANet-Lite, at 4 frames, {lite:.0f}"),
     ]  # fmt: skip
@@ -38,8 +41,8 @@ def kept(record: Record | None) -> str:
     if not all(found):
         return NOT_RUN
     (share, half), (chance, other) = map(mean_interval, found)
-    word = "holds" if share - half > chance + other else "does not hold" if share + half < chance else "undecided"
-    return f"{word} on the probe: {percent(share, half)}% of the kept frames are relevant, of uniform ones {chance:.0%}"
+    said = word(share, half, above=chance + other, below=chance)
+    return f"{said} on the probe: {percent(share, half)}% of the kept frames are relevant, of uniform ones {chance:.0%}"
 
 
 def end_to_end(record: Record | None) -> str:
@@ -47,10 +50,3 @@ def end_to_end(record: Record | None) -> str:
     gain = judged(record, "lite-learned", "lite-learned-none")
     found = "" if gain == NOT_RUN else f"; trained against untrained scores: {gain}"
     return f"not as printed: the choice of the best frames passes no gradient to the scores{found}"
-
-
-def both(record: Record | None) -> str:
-    """Both kinds of attention against each alone."""
-    over = {name: judged(record, "lite-both", f"lite-{row}") for name, row in (("before", "learned"), ("after", "cs"))}
-    run = [f"over {name} alone: {verdict}" for name, verdict in over.items() if verdict != NOT_RUN]
-    return "; ".join(run) or NOT_RUN

@@ -1,4 +1,4 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.experiment import Row
 from videoattn.papers.banet.recipe import VARIANTS
@@ -29,36 +29,4 @@ HEADLINE = (
     ("ECO-Lite, all 8 frames, non-local block", "lite-nl"),
     ("ECO-Lite, all 8 frames, cascaded self-attention", "lite-cs"),
     ("BANet-Lite: both", "lite-both"),
-)
-
-# (row, column of the paper's table, row of the results)
-COLUMN = "Top-1"
-LENGTHS = {4: "lite-both-4f", 8: "lite-both-8f", 16: "lite-both", 20: "lite-both-20f"}
-TABLE_2 = (
-    ("ECO-Lite(16F)", "UCF101", "lite-all"),
-    ("ECO(16F)", "UCF101", "eco-all"),
-    *((f"BANet-Lite({n}F)", "UCF101", name) for n, name in LENGTHS.items()),
-    ("BANet(8F)", "UCF101", "eco-both-8f"),
-    ("BANet(16F)", "UCF101", "eco-both"),
-)
-TABLE_5 = (
-    ("ECO", COLUMN, "eco-all"),
-    ("BANet(HW-TW-TH)", COLUMN, "eco-cs"),
-    ("BANet(TW-HW-TH)", COLUMN, "eco-cs-tw-hw-th"),
-    ("BANet(TH-TW-HW)", COLUMN, "eco-cs-th-tw-hw"),
-)
-TABLE_6 = (
-    ("ECO(baseline)", COLUMN, "eco-all"),
-    ("ECO(with 1 NL)", COLUMN, "eco-nl"),
-    ("ECO(with 1 CS)", COLUMN, "eco-cs"),
-)
-TABLE_7 = tuple(
-    row
-    for backbone, prefix in (("-Lite", "lite"), ("", "eco"))
-    for row in (
-        (f"ECO{backbone}", COLUMN, f"{prefix}-all"),
-        (f"BANet{backbone}(frame attention only)", COLUMN, f"{prefix}-learned"),
-        (f"BANet{backbone}(cascaded self-attention only)", COLUMN, f"{prefix}-cs"),
-        (f"BANet{backbone}(both)", COLUMN, f"{prefix}-both"),
-    )
 )

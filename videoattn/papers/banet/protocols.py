@@ -7,15 +7,14 @@ according to the size of data sets", to what is not printed: here they stay.
 """
 
 from videoattn.engine.protocol import IMAGENET, Cells, Protocol
-from videoattn.papers.banet.comparison import COLUMN, TABLE_2, TABLE_5, TABLE_6, TABLE_7
+from videoattn.reporting.printed import lines
 
 BEFORE = (
     "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400; the weights of the 2D "
     "part are the paper's only if your file holds those of BN-Inception trained on Kinetics-400 (section IV-A); what "
     "is tested on Kinetics-400 is its validation set, where table IV says test set"
 )
-TABLE_4 = tuple((row, COLUMN, job) for row, _, job in TABLE_2 if "16F" in row)
-ACCURACIES = tuple(dict.fromkeys(job for _, _, job in TABLE_2))
+ACCURACIES = tuple(line.ours for line in lines("banet", "II", columns=("UCF101",)))
 
 
 def _tuned(data_set: str, column: str) -> Protocol:
@@ -24,7 +23,7 @@ def _tuned(data_set: str, column: str) -> Protocol:
         start="kinetics400",
         where="section IV-A, table II",
         changes={"jobs": ACCURACIES},
-        cells=(Cells(table="II", splits=(1, 2, 3), lines=tuple((row, column, job) for row, _, job in TABLE_2)),),
+        cells=(Cells(table="II", columns=(column,), splits=(1, 2, 3)),),
         departs=BEFORE,
     )
 
@@ -34,10 +33,7 @@ PROTOCOLS = (
         data_set="kinetics400",
         start=IMAGENET,
         where="section IV-A, tables IV to VII",
-        cells=tuple(
-            Cells(table=table, lines=lines)
-            for table, lines in (("IV", TABLE_4), ("V", TABLE_5), ("VI", TABLE_6), ("VII", TABLE_7))
-        ),
+        cells=tuple(Cells(table=table) for table in ("IV", "V", "VI", "VII")),
         departs=BEFORE,
     ),
     _tuned("ucf101", "UCF101"),

@@ -1,4 +1,4 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.experiment import Row
 
@@ -45,42 +45,4 @@ HEADLINE = (
     ("CMA, both scores", "cma-1-S"),
     ("CMA, RGB scores, flow moved by half a frame", "cma-1-R-moved-flow"),
     ("CMA, RGB scores, circular padding", "cma-1-circular-R"),
-)
-
-# (row, column of the paper's table, row of the results)
-TABLE_1 = (
-    ("iteration 0", "RGB top-1", "rgb"),
-    ("iteration 0", "Flow top-1", "flow"),
-    ("iteration 0", "two-stream top-1", "two-stream"),
-    *(
-        (f"iteration {i}", f"{column} top-1", f"cma-{i}-{suffix}")
-        for i in (1, 2, 3)
-        for column, suffix in (("RGB", "R"), ("Flow", "F"), ("two-stream", "S"))
-    ),
-)
-TABLE_4 = (
-    ("ResNet50 RGB", "top-1", "rgb"),
-    ("ResNet50 Flow", "top-1", "flow"),
-    ("ResNet50 RGB + Flow", "top-1", "two-stream"),
-    ("ResNet50 non-local RGB", "top-1", "rgb-nl"),
-    ("ResNet50 non-local Flow", "top-1", "flow-nl"),
-    ("ResNet50 non-local RGB + Flow", "top-1", "two-stream-nl"),
-    ("CMA_iter1-R", "top-1", "cma-1-R"),
-    ("CMA_iter1-S", "top-1", "cma-1-S"),
-    ("CMA_iter1-R non-local", "top-1", "cma-1-nl-R"),
-    ("CMA_iter1-S non-local", "top-1", "cma-1-nl-S"),
-)
-TABLE_5 = (
-    ("P3D 16 frames", "RGB", "p3d-R"),
-    ("P3D 16 frames", "Flow", "p3d-F"),
-    ("P3D 16 frames", "two-stream", "p3d-S"),
-    ("CMA_iter1 16 frames", "RGB", "p3d-cma-1-R"),
-    ("CMA_iter1 16 frames", "two-stream", "p3d-cma-1-S"),
-)
-TABLE_6 = (
-    ("ResNet50-R", "top-1", "transfer-R"),
-    ("ResNet50-F", "top-1", "transfer-F"),
-    ("ResNet50-S", "top-1", "transfer-S"),
-    ("CMA_iter_1-R", "top-1", "transfer-cma-1-R"),
-    ("CMA_iter_1-S", "top-1", "transfer-cma-1-S"),
 )

@@ -25,8 +25,9 @@ from videoattn.papers.istpa.counted import (
     shapes,
     without_scale,
 )
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared, printed_value
+from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.cost import parameters
+from videoattn.reporting.printed import printed_value
 
 MEGA = Decimal(10**6)
 ROWS = ("Original", "1 scale", "2 scales", "3 scales")

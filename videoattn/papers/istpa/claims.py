@@ -2,10 +2,13 @@
 
 from videoattn.engine.record import Record
 from videoattn.papers.istpa import audit
-from videoattn.papers.istpa.comparison import TABLE_2, TABLE_3, frames_name
+from videoattn.papers.istpa.comparison import frames_name
 from videoattn.papers.istpa.streams import claims as of_streams
-from videoattn.reporting.claims import Claim, judged, ordered
-from videoattn.reporting.tables import NOT_RUN
+from videoattn.reporting.claims import Claim, all_judged, joined, judged, ordered
+from videoattn.reporting.printed import lines
+from videoattn.reporting.tables import NOT_RUN, run
+
+FUSIONS = {"maximum": "max", "sum": "sum"}  # besides the multiplication
 
 
 def claims(record: Record | None, streams: Record | None = None) -> list[Claim]:
@@ -15,8 +18,9 @@ def claims(record: Record | None, streams: Record | None = None) -> list[Claim]:
               over(record, "mean")),
         Claim("also over a mean of the same maps", "5.1.2", "11", over(record, "mean-maps")),
         Claim("Three scales are better than one", "5.1.2, table 2", "11", judged(record, "scales-3", "scales-1")),
-        Claim("The order of table 2", "table 2", "11", ordered(record, "2", run(record, TABLE_2))),
-        Claim("Multiplication is the best fusion", "5.1.3, table 3", "11", best_fusion(record)),
+        Claim("The order of table 2", "table 2", "11", ordered(record, run(record, lines("istpa", "2")))),
+        Claim("Multiplication is the best fusion", "5.1.3, table 3", "11",
+              all_judged(record, {f"over the {name}": ("scales-3", f"fusion-{row}") for name, row in FUSIONS.items()})),
         Claim("The interaction-aware loss helps", "5.1.4, table 4", "11", judged(record, "interaction", "scales-3")),
         Claim("The pyramid attention loss helps", "5.1.4, table 4", "11", judged(record, "pyramid", "scales-3")),
         Claim("Both losses together help", "5.1.4, table 4", "11", judged(record, "both", "scales-3")),
@@ -37,20 +41,9 @@ def claims(record: Record | None, streams: Record | None = None) -> list[Claim]:
     ]  # fmt: skip
 
 
-def run(record: Record | None, table: tuple[tuple[str, str, str], ...]) -> list[tuple[str, str, str]]:
-    """The rows of a table that the record holds."""
-    return [row for row in table if record and record.values(row[2])]
-
-
-def listed(verdicts: dict[str, str]) -> str:
-    """Those of several verdicts that the record can give, each behind its name."""
-    found = [f"{name}: {verdict}" for name, verdict in verdicts.items() if verdict != NOT_RUN]
-    return "; ".join(found) or NOT_RUN
-
-
 def over(record: Record | None, baseline: str) -> str:
     """One scale and three against a network without attention."""
-    return listed({"1 scale": judged(record, "scales-1", baseline), "3 scales": judged(record, "scales-3", baseline)})
+    return all_judged(record, {"1 scale": ("scales-1", baseline), "3 scales": ("scales-3", baseline)})
 
 
 def growth(record: Record | None) -> str:
@@ -61,13 +54,8 @@ def growth(record: Record | None) -> str:
         verdict = judged(record, f"{row} rescaled", row)
         word = next((word for start, word in words.items() if verdict.startswith(start)), None)
         found[name] = NOT_RUN if word is None else f"{word}, {verdict.partition(': ')[2]} without it"
-    text = listed(found)
+    text = joined(found)
     return text if text == NOT_RUN else f"their maps grow, by up to sqrt(K) for K times the frames; that growth: {text}"
-
-
-def best_fusion(record: Record | None) -> str:
-    """The product against each other fusion."""
-    return listed({f"over the {row}": judged(record, "scales-3", name) for row, _, name in TABLE_3[:2]})
 
 
 def more_frames(record: Record | None) -> str:
@@ -75,7 +63,7 @@ def more_frames(record: Record | None) -> str:
     if record is None:
         return NOT_RUN
     fewer = frames_name(record.recipe["clips"]["frames"])
-    found = listed({row: judged(record, row, f"{row} {fewer}") for row in ("mean", "scales-1", "scales-3")})
+    found = all_judged(record, {row: (row, f"{row} {fewer}") for row in ("mean", "scales-1", "scales-3")})
     return found if found == NOT_RUN else f"K = {record.recipe['test_frames']} against {fewer}: {found}"
 
 

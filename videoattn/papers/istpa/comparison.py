@@ -1,7 +1,7 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.experiment import Row
-from videoattn.papers.istpa.recipe import NETWORKS, VARIANTS
+from videoattn.papers.istpa.recipe import VARIANTS
 
 
 def frames_name(frames: int) -> str:
@@ -28,38 +28,4 @@ HEADLINE = (
     ("3 scales, interaction-aware loss", "interaction"),
     ("3 scales, pyramid attention loss", "pyramid"),
     ("3 scales, both losses", "both"),
-)
-
-# (row, column of the paper's table, row of the results)
-COLUMN = "RGB"
-TABLE_1 = (
-    ("Block A", COLUMN, "place-3"),
-    ("Block B", COLUMN, "place-2"),
-    ("Block C", COLUMN, "scales-1"),
-    ("Fully Connected", COLUMN, "place-0"),
-)
-TABLE_2 = (
-    ("0 scales", COLUMN, "mean"),
-    ("1 scale", COLUMN, "scales-1"),
-    *((f"{n} scales", COLUMN, f"scales-{n}") for n in (2, 3, 4)),
-)
-TABLE_3 = (
-    ("maximum", COLUMN, "fusion-max"),
-    ("sum", COLUMN, "fusion-sum"),
-    ("multiplication", COLUMN, "scales-3"),
-)
-TABLE_4 = (
-    ("without both", COLUMN, "scales-3"),
-    ("interaction-aware attention", COLUMN, "interaction"),
-    ("spatial pyramid attention", COLUMN, "pyramid"),
-    ("both", COLUMN, "both"),
-)
-TABLE_5 = (("Our method", "Accuracy", "both"), ("1x1 convolutions shared", "Accuracy", "shared"))
-IMAGES = "CIFAR-100+"
-TABLE_6 = (("interaction-aware pyramid attention", IMAGES, "both"), ("Inception-ResNet-V2", IMAGES, "mean"))
-PRINTED = {"vgg": "VGGNet-16", "bn": "BN-Inception", "residual": "Inception-ResNet-V2"}
-TABLE_9 = tuple(
-    (f"{PRINTED[short]} {word} attention", COLUMN, f"{short}-{row}")
-    for short in NETWORKS
-    for word, row in (("without", "mean"), ("with", "both"))
 )

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Iterator
 from decimal import Decimal
 
-from videoattn.papers.rcca.comparison import TABLE_5, tables
 from videoattn.papers.rcca.complexity import (
     GIGA,
     MEGA,
@@ -20,15 +19,16 @@ from videoattn.papers.rcca.complexity import (
 from videoattn.papers.rcca.recipe import VARIANTS, Variant
 from videoattn.papers.rcca.sentences import sentences
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
+from videoattn.reporting.printed import lines
 
 _row = functools.partial(compared, "rcca")
 
 
 def rows() -> list[AuditRow]:
     """Every complexity figure that the paper prints, in tables and in sentences."""
-    cells = [(table, row, name) for table, found in tables("tsm-").items() for row, _, name in found]
-    cells += [("5", row, name) for row, _, name in TABLE_5]
-    of_tables = [found for cell in sorted(cells, key=lambda cell: cell[0]) for found in _cells(*cell)]
+    cells = [(table, line) for table in "1234" for line in lines("rcca", table)]
+    cells += [("5", line) for line in lines("rcca", "5", columns=("UCF101",))]
+    of_tables = [found for table, line in cells for found in _cells(table, line.row, line.ours)]
     return [*of_tables, *sentences()]
 
 

@@ -1,4 +1,4 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.experiment import Row
 from videoattn.papers.rcca.recipe import VARIANTS
@@ -28,38 +28,4 @@ HEADLINE = tuple(
         ("R = 3", "r3", 3),
         ("non-local block", "nl", 3),
     )
-)
-
-# (row, column of the paper's table, row of the results): `tables(prefix)` for networks of cells or TSM.
-COLUMN = "Top-1"
-
-
-def tables(prefix: str) -> dict[str, tuple[tuple[str, str, str], ...]]:
-    """Tables 1, 3 and 4 with the rows of one kind of network: "cells-" or "tsm-"; for TSM table 2 as well."""
-    base = ("TSM", COLUMN, f"{prefix}none")
-    found = {
-        "1": (base, ("a", COLUMN, f"{prefix}r3"), *((s, COLUMN, f"{prefix}{s}") for s in "bcd")),
-        "3": (base, *((f"R = {r}", COLUMN, f"{prefix}r{r}") for r in (1, 2, 3, 4))),
-        "4": (
-            base,
-            *((f"C_d = 1/{c}", COLUMN, f"{prefix}{'r3' if c == 4 else f'cd{c}'}") for c in (2, 4, 8, 16)),
-        ),
-    }
-    if prefix == "tsm-":
-        found["2"] = (
-            base,
-            ("conv3_3", COLUMN, "tsm-r3"),
-            ("conv4_5", COLUMN, "tsm-conv4_5"),
-            ("conv5_2", COLUMN, "tsm-conv5_2"),
-        )
-    return found
-
-
-TABLE_5 = (
-    ("TSM", "UCF101", "tsm-none"),
-    ("TSM+NL*1", "UCF101", "tsm-nl"),
-    ("TSM+RCCA*1", "UCF101", "tsm-r3"),
-    ("MF-Net", "UCF101", "mfnet-none"),
-    ("MF-Net+NL*5", "UCF101", "mfnet-nl"),
-    ("MF-Net+RCCA*5", "UCF101", "mfnet-rcca"),
 )

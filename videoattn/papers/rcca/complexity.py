@@ -22,8 +22,8 @@ from videoattn.papers.rcca.closed_forms import (
 )
 from videoattn.papers.rcca.experiments import build
 from videoattn.papers.rcca.recipe import PROFILES, Variant
-from videoattn.reporting.audit import printed_value
 from videoattn.reporting.cost import count, parameters
+from videoattn.reporting.printed import printed_value
 
 CLASSES = 400  # Kinetics
 PLACE: Shape = (512, 8, 28, 28)  # C, T, H, W at conv3_3 of TSM

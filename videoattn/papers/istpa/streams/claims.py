@@ -1,12 +1,15 @@
 """What the paper says of streams and their fusions, and what came of it here."""
 
 from videoattn.engine.record import Record
-from videoattn.papers.istpa.streams.comparison import TABLE_11, pair
+from videoattn.papers.istpa.streams.comparison import pair
 from videoattn.papers.istpa.streams.recipe import IDT, STREAMS
-from videoattn.reporting.claims import Claim, judged, ordered
+from videoattn.reporting.claims import Claim, all_judged, judged, ordered
+from videoattn.reporting.printed import lines
 
 SECTION = "11"  # of the notebook
 ALL = ("rgb", "flow", "warped", IDT)  # one of `FUSIONS`, named before any was run
+# Rows with attention and the same without.
+WITHOUT = {"RGB": ("rgb", "rgb-mean"), "flow": ("flow", "flow-mean"), "fused": ("rgb+flow", pair("mean"))}
 
 
 def claims(record: Record | None) -> list[Claim]:
@@ -15,7 +18,7 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("Late fusion of RGB and flow is better than the better of the two", "5.1.4, table 4", SECTION,
               judged(record, "rgb+flow", best(record, ("rgb", "flow")))),
         Claim("With attention RGB, flow and their late fusion are better than without", "5.1.6, table 9", SECTION,
-              with_attention(record)),
+              all_judged(record, WITHOUT)),
         Claim("Both losses raise the late fusion of three scales", "5.1.4, table 4", SECTION,
               judged(record, pair("both"), pair("scales-3"))),
         Claim("Fusion by the attention layer is better than late fusion", "5.5, table 11", SECTION,
@@ -26,17 +29,11 @@ def claims(record: Record | None) -> list[Claim]:
               judged(record, "rgb+flow+warped", "rgb+flow")),
         Claim("RGB reinforced by motion, in place of RGB, helps the three streams", "5.5, table 11", SECTION,
               judged(record, "reinforced+flow+warped", "rgb+flow+warped")),
-        Claim("The order of table 11", "table 11", SECTION, ordered(record, "11", TABLE_11)),
+        Claim("The order of table 11", "table 11", SECTION, ordered(record, lines("istpa", "11", kinds=("streams",)))),
         Claim("Trajectories help the two streams", "5.7, table 13", SECTION,
               judged(record, "rgb+flow+idt", "rgb+flow")),
         Claim("A late fusion is better than the best of all streams", "5.5, 5.7", SECTION, over_all(record)),
     ]  # fmt: skip
-
-
-def with_attention(record: Record | None) -> str:
-    """Each stream and their late fusion against the same without attention."""
-    rows = {"RGB": ("rgb", "rgb-mean"), "flow": ("flow", "flow-mean"), "fused": ("rgb+flow", "rgb-mean+flow-mean")}
-    return "; ".join(f"{name}: {judged(record, *pair)}" for name, pair in rows.items())
 
 
 def best(record: Record | None, rows: tuple[str, ...]) -> str:

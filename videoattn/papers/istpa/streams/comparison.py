@@ -1,8 +1,7 @@
-"""Rows of the results, and where they stand in the paper's tables."""
+"""Rows of the results."""
 
 from videoattn.engine.experiment import Row
-from videoattn.papers.istpa.comparison import PRINTED
-from videoattn.papers.istpa.streams.recipe import ABLATION, IDT, JOINT, STREAMS, VARIANTS, WITHOUT, Profile
+from videoattn.papers.istpa.streams.recipe import IDT, JOINT, STREAMS, VARIANTS, Profile
 
 HELD = "held"  # what the held-out videos are called
 # Late fusions of the streams with the profile's attention; their weights are searched on the held-out videos.
@@ -57,43 +56,4 @@ HEADLINE = (
     ("RGB + flow + warped flow", "rgb+flow+warped"),
     ("reinforced RGB + flow + warped flow", "reinforced+flow+warped"),
     ("RGB + flow + trajectories", "rgb+flow+idt"),
-)
-
-# (row, column of the paper's table, row of the results)
-LATE = "Late fusion"
-COLUMNS = ("without both", "interaction-aware attention", "spatial pyramid attention", "both")
-TABLE_4 = tuple((name, LATE, pair(merge)) for name, merge in zip(COLUMNS, ABLATION, strict=True))
-# None is the profile's own attention.
-MERGES = {"residual": (WITHOUT, None), "vgg": ("vgg-mean", "vgg-both"), "bn": ("bn-mean", "bn-both")}
-TABLE_9 = tuple(
-    (f"{PRINTED[short]} {word} attention", column, row)
-    for short, merges in MERGES.items()
-    for word, merge in zip(("without", "with"), merges, strict=True)
-    for column, row in (
-        ("RGB", f"rgb-{merge}" if merge else "rgb"),
-        ("Flow", f"flow-{merge}" if merge else "flow"),
-        (LATE, pair(merge) if merge else "rgb+flow"),
-    )
-)
-THREE, REINFORCED = "RGB + flow + compensated flow", "reinforced RGB + flow + compensated flow"
-TABLE_11 = (
-    ("Attention fusion", "Accuracy", "fused"),
-    ("Late fusion", "Accuracy", "rgb+flow"),
-    (THREE, "Accuracy", "rgb+flow+warped"),
-    (REINFORCED, "Accuracy", "reinforced+flow+warped"),
-)
-TABLE_12 = tuple(
-    (name, data_set, row)
-    for data_set in ("UCF101", "HMDB51")
-    for name, row in (
-        ("BN-Inception 25 frames", pair("bn-both")),
-        ("Inception-ResNet-V2 25 frames", "rgb+flow"),
-        (THREE, "rgb+flow+warped"),
-        (REINFORCED, "reinforced+flow+warped"),
-    )
-)
-TABLE_13 = tuple(
-    (name, data_set, row)
-    for data_set in ("UCF101", "HMDB51")
-    for name, row in (("iDT+FV", IDT), ("Inception-ResNet-V2+iDT 25 frames", "rgb+flow+idt"))
 )

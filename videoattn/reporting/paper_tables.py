@@ -1,4 +1,4 @@
-"""A run on a real data set beside the paper's tables, where its protocol is the paper's, or why not."""
+"""The paper's tables with what a run measured; on a real data set where its protocol is the paper's, or why not."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,13 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from videoattn.engine.protocol import Cells, Protocol, started_from
+from videoattn.engine.protocol import Protocol, started_from
 from videoattn.engine.recipe import values
 from videoattn.engine.record import Record
-from videoattn.errors import InputError
 from videoattn.evaluation.metrics import mean_interval
-from videoattn.reporting.audit import printed
-from videoattn.reporting.tables import NOT_RUN, data_name, percent
+from videoattn.reporting.printed import Line, lines
+from videoattn.reporting.tables import METRICS, NOT_RUN, accuracy, data_name, percent
 
 # What a protocol leaves open, and what a plan holds besides the profile.
 OTHER = {"jobs", "seeds", "probe", "workers", "lanes", "max_unreadable", "variants", "attentions"}
@@ -50,31 +49,54 @@ def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping
     return found
 
 
-def beside_paper(records: Mapping[int, Record], protocol: Protocol) -> Iterator[str]:
-    """The tables of the paper that a run fills, as Markdown, the same rows as measured here in a column of their own.
+def paper_table(
+    record: Record,
+    table: str,
+    *,
+    data_set: str,
+    columns: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+) -> str:
+    """The top-1 accuracies of a table of the paper, as Markdown, with those measured here in a column of their own.
+
+    Args:
+        data_set: the paper's, named in the head of its column. columns, rows: of the paper's table; all where left out.
+        kinds: of records, as `lines` takes them; those that the record is where left out.
+    """
+    found = lines(record.paper, table, columns=columns, rows=rows, kinds=kinds or kinds_of(record))
+    shown = [(line, accuracy(record, line.ours)) for line in found if line.metric == "top1"]
+    return _markdown(shown, f"paper, {data_set}, %", f"here, {data_name(record)}, {METRICS['top1']}")
+
+
+def filled_tables(records: Mapping[int, Record], protocol: Protocol) -> Iterator[str]:
+    """The tables of the paper that a run fills, as Markdown, one for each metric.
 
     Args:
         records: of one protocol, by split, each without departures from it.
     """
     for cells in protocol.cells:
         if set(cells.splits) <= records.keys():
-            yield _table([records[split] for split in cells.splits], cells)
+            chosen = [records[split] for split in cells.splits]
+            several = f"mean of splits {', '.join(map(str, cells.splits))}"
+            splits = several if len(chosen) > 1 else f"split {cells.splits[0]}"
+            found = lines(
+                chosen[0].paper, cells.table, columns=cells.columns, rows=cells.rows, kinds=kinds_of(chosen[0])
+            )
+            for metric in dict.fromkeys(line.metric for line in found):
+                shown = [(line, _mean(chosen, line.ours, metric)) for line in found if line.metric == metric]
+                head = f"here, {data_name(chosen[0])}, {splits}, {METRICS[metric]}"
+                yield f"**Table {cells.table}**\n\n{_markdown(shown, 'paper, %', head)}"
 
 
-def _table(records: Sequence[Record], cells: Cells) -> str:
-    paper = records[0].paper
-    reference = {(r["row"], r["column"]): r["value"] for r in printed(paper) if r["table"] == cells.table}
-    lines = []
-    for row, column, ours in cells.lines:
-        if (row, column) not in reference:
-            raise InputError(f"table {cells.table} of {paper} has no row {row!r} with column {column!r}")
-        lines.append((row, column, reference[row, column], _mean(records, ours, cells.metric)))
-    several = len(cells.splits) > 1
-    splits = f"mean of splits {', '.join(map(str, cells.splits))}" if several else f"split {cells.splits[0]}"
-    head = ["model", "column", "paper, %", f"here, {data_name(records[0])}, {splits}, {cells.metric} %"]
-    return f"**Table {cells.table}**\n\n" + pd.DataFrame(lines, columns=head).to_markdown(
-        index=False, disable_numparse=True
-    )
+def kinds_of(record: Record) -> tuple[str, ...]:
+    """The kinds of records that one is, as `lines` takes them."""
+    return (record.part,) if record.part else (data_name(record), "")
+
+
+def _markdown(shown: Sequence[tuple[Line, str]], paper: str, here: str) -> str:
+    table = [(line.row, line.column, line.value, value) for line, value in shown]
+    return pd.DataFrame(table, columns=["model", "column", paper, here]).to_markdown(index=False, disable_numparse=True)
 
 
 def _mean(records: Sequence[Record], row: str, metric: str) -> str:

@@ -1,18 +1,21 @@
-"""A run stands beside the paper's rows only where its protocol is the paper's, and else says why not."""
+"""A run stands in the paper's tables only where its protocol is the paper's, and else says why not."""
 
 import json
 from dataclasses import replace
 
 import pytest
 from example import ENVIRONMENT
+from example import record as small_record
 
 from videoattn import published
 from videoattn.engine.protocol import IMAGENET, Start
 from videoattn.engine.recipe import rehearsed, values
 from videoattn.engine.record import Record
+from videoattn.papers.istpa.protocols import PROTOCOLS as PYRAMID
 from videoattn.papers.rcca.protocols import PROTOCOLS
 from videoattn.papers.rcca.recipe import PAPER
-from videoattn.reporting.beside import beside_paper, departures
+from videoattn.reporting.paper_tables import departures, filled_tables, paper_table
+from videoattn.reporting.tables import NOT_RUN
 
 CHAIN = (("hmdb51", IMAGENET), ("hmdb51", "kinetics400"), ("kinetics400", IMAGENET))
 HMDB, TUNED, KINETICS = (next(p for p in PROTOCOLS if (p.data_set, p.start) == own) for own in CHAIN)
@@ -102,22 +105,47 @@ def test_many_differences_are_counted():
     assert found(record(profile=replace(PAPER, recipe=other)))[-1] == "and 1 more values"
 
 
+def test_a_table_with_what_was_measured():
+    one = small_record({"two-stream": {0: 0.25, 1: 0.35}, "cma-1-R": {0: 0.99}})
+    table = [
+        [c.strip() for c in line.strip("|").split("|")]
+        for line in paper_table(one, "2", data_set="Kinetics").splitlines()
+    ]
+    assert table[0] == ["model", "column", "paper, Kinetics, %", "here, probe, top-1 %"]
+    assert table[2:] == [
+        ["ResNet50-R", "top-1", "67.73", NOT_RUN],
+        ["two-stream", "top-1", "71.21", "30.0 ± 63.5"],
+        ["CMA_iter1-R", "top-1", "72.17", "99.0"],
+    ]
+
+
+def test_each_metric_has_its_table():
+    metrics = {"bn-both": {"map": 0.2, "wap": 0.3}, "bn-scales-3": {"map": 0.1, "wap": 0.2}}
+    results = [{"job": job, "seed": 0, "metrics": {job: found}, "wall_s": 1.0} for job, found in metrics.items()]
+    one = small_record({}, paper="istpa", parameters={"DATASET": "charades"}, results=results)
+    first, second = filled_tables({1: one}, next(p for p in PYRAMID if p.data_set == "charades"))
+    assert "split 1, mAP %" in first
+    assert [line.split("|")[4].strip() for line in first.splitlines()[4:]] == ["20.0", NOT_RUN, NOT_RUN, "10.0"]
+    assert "split 1, wAP %" in second
+    assert [line.split("|")[4].strip() for line in second.splitlines()[4:]] == ["30.0"]
+
+
 def test_tables_hold_the_papers_numbers_and_ours():
-    tables = list(beside_paper({1: record()}, HMDB))
+    tables = list(filled_tables({1: record()}, HMDB))
     assert [table.splitlines()[0] for table in tables] == ["**Table 5**", "**Table 8**"]
     assert "| TSM+RCCA*1 | HMDB51   | 52.55" in tables[0]
-    assert "here, hmdb51, split 1, top1 %" in tables[0]
+    assert "here, hmdb51, split 1, top-1 %" in tables[0]
     assert "50.5 ± 6.4" in tables[0]
     assert "MF-Net" not in tables[0]
 
 
 def test_means_of_splits_wait_for_all_of_them():
     runs = {1: record(top1=0.5), 2: record(split=2, top1=0.53), 3: record(split=3, top1=0.59)}
-    tables = list(beside_paper(runs, HMDB))
+    tables = list(filled_tables(runs, HMDB))
     assert [table.splitlines()[0] for table in tables] == ["**Table 5**", *["**Table 8**"] * 4, "**Table 9**"]
     assert "mean of splits 1, 2, 3" in tables[-1]
     assert tables[-1].splitlines()[-1].split("|")[4].strip() == "54.5"  # (50.5 + 53.5 + 59.5) / 3
-    assert len(list(beside_paper({1: runs[1], 2: runs[2]}, HMDB))) == 3
+    assert len(list(filled_tables({1: runs[1], 2: runs[2]}, HMDB))) == 3
 
 
 def test_a_report_looks_for_the_other_splits(tmp_path):
