@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videoattn.data.datasets.videos import Source, source_of
-from videoattn.data.decode.image_folder import numbered_images
+from videoattn.data.decode.images import numbered_images
 from videoattn.errors import RunError
 from videoattn.progress import track
 

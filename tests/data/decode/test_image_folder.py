@@ -15,7 +15,7 @@ from textures import texture
 
 from videoattn.data.datasets.videos import Source
 from videoattn.data.decode.decoder import Decoder, UnreadableVideo, VideoInfo
-from videoattn.data.decode.image_folder import NumberedImages, numbered_images
+from videoattn.data.decode.images import NumberedImages, numbered_images
 
 
 def put(folder: Path, name: str, picture: np.ndarray) -> None:

@@ -1,85 +1,128 @@
-"""The child process of `decode.Decoder`: opens videos with PyAV, decord and OpenCV, and answers on the socket at stdin.
+"""The process in which `Decoder` decodes, with PyAV, decord and OpenCV. It answers on the socket at stdin.
 
-A request is a line of JSON; an answer is its length (4 bytes), JSON, and for pictures their uint8 values. PyAV decodes
-a clip once to find what really decodes. decord then reads it where it was measured to read right: the same number of
-frames at the same times, and a codec and pixel format from the lists of `decode_look`. After seeking it gave wrong
-frames in HEVC, MPEG-1, MPEG-2, WMV, MPEG-4 with B-frames, and H.264 with open groups of pictures or without key
-pictures.
+A request is a line of JSON; an answer is its length (4 bytes) and JSON. Frames are written into memory that both
+processes share. PyAV decodes a short clip once to find what really decodes. decord, where it is asked for, reads a file
+where it was measured to read right: the same number of frames at the same times, and a codec and pixel format from the
+lists of `pyav`. After seeking it gave wrong frames in HEVC, MPEG-1, MPEG-2, WMV, MPEG-4 with B-frames, and H.264 with
+open groups of pictures or without key pictures.
 """
 
 import json
+import math
+import mmap
 import os
 import resource
 import signal
 import socket
 import struct
 import sys
+from typing import TYPE_CHECKING
 
 import cv2  # before decord, which otherwise crashes it
-import decord
 import numpy as np
 
 from videoattn.data.decode.images import ImageFolders
-from videoattn.data.decode.probe import look, span
-from videoattn.data.decode.pyav import Pictures, Refused, times_of
+from videoattn.data.decode.process import SHARED
+from videoattn.data.decode.pyav import Inspection, Pictures, Refused, between, inspect, state_of
 
-MEMORY = 8 << 30  # bytes of address space: a file that declares a huge picture fails alone
+if TYPE_CHECKING:
+    import decord
+
+ADDRESSES = 8 << 30  # bytes of address space: a file that declares a huge picture fails alone
 
 
 class Session:
-    """What stays open between requests: one reader of each kind."""
+    """What stays open between requests: one reader of each kind; and what was found in files."""
 
     def __init__(self):
         self.pictures: tuple[tuple, Pictures | None] = ((), None)
         self.decord: tuple[tuple, decord.VideoReader | None] = ((), None)
         self.images = ImageFolders()
+        self.found: dict[str, tuple[tuple, Inspection]] = {}
 
     def inspect(self, path: str) -> dict:
         """What really decodes. timed: read by seeking; plain: nothing speaks against decord so far."""
-        self.pictures = self.decord = ((), None)  # the file may be another than before
         if os.path.isdir(path):
             return self.images.inspect(path)
-        found = look(path)
+        found = self._inspection(path)
         return {name: getattr(found, name) for name in ("frames", "height", "width", "fps", "timed", "plain")}
 
-    def part(self, path: str, start: float, end: float) -> dict:
-        """The first frame of a part in seconds, and the one behind its last."""
+    def between(self, path: str, start: float, end: float) -> dict:
+        """The first frame that is shown between two moments in seconds, and the one behind the last."""
         if os.path.isdir(path):
             raise Refused("images have no times: a part must be given in frames")
-        return {"frames": span(look(path), start, end)}
+        return {"frames": between(self._inspection(path), start, end)}
 
     def check(self, path: str, height: int, width: int) -> dict:
         """Refuses unless decord sees the frames that PyAV sees, and gives the first."""
-        shown = look(path).shown
+        shown = self._inspection(path).shown
         reader = self._decord(path, height, width)
         if len(reader) != len(shown):
             raise Refused("decord counts other frames")
         if np.abs(reader.get_frame_timestamp(range(len(shown)))[:, 0] - shown).max() > 1e-3:
             raise Refused("decord sees other times")
-        self.read(path, [0], height, width, decoder="decord", timed=False)
+        self.read(path, [0], np.empty((1, height, width, 3), np.uint8), decoder="decord", timed=False)
         return {}
 
-    def read(self, path: str, indices: list[int], height: int, width: int, *, decoder: str, timed: bool) -> np.ndarray:
-        """uint8 (n, height, width, 3) at ascending indices."""
+    def read(self, path: str, indices: list[int], pictures: np.ndarray, *, decoder: str, timed: bool) -> None:
+        """Frames at ascending indices into `pictures`, uint8 (n, H, W, 3)."""
         if decoder == "images":
-            return self.images.read(path, indices, height, width)
-        if decoder == "decord":
-            pictures = self._decord(path, height, width).get_batch(indices).asnumpy()
-            if pictures.shape != (len(indices), height, width, 3):
-                raise Refused(f"decord gave pictures of shape {pictures.shape}")
-            return pictures
-        if self.pictures[0] != (path, timed):
-            self.pictures = ((path, timed), Pictures(path, *times_of(path)) if timed else Pictures(path))
-        pictures = np.empty((len(indices), height, width, 3), np.uint8)
-        for picture, index in zip(pictures, indices, strict=True):
-            picture[:] = self.pictures[1].picture(index, height, width)
-        return pictures
+            self.images.read(path, indices, pictures)
+        elif decoder == "decord":
+            found = self._decord(path, *pictures.shape[1:3]).get_batch(indices).asnumpy()
+            if found.shape != pictures.shape:
+                raise Refused(f"decord gave pictures of shape {found.shape}")
+            pictures[:] = found
+        else:
+            reader = self._pictures(path, timed)
+            for picture, index in zip(pictures, indices, strict=True):
+                reader.write(index, picture)
 
-    def _decord(self, path: str, height: int, width: int) -> decord.VideoReader:
-        key = (path, height, width)
+    def _inspection(self, path: str) -> Inspection:
+        state = state_of(path)
+        before, found = self.found.get(path, ((), None))
+        if before != state:
+            pictures = Pictures(path)
+            found = inspect(pictures)
+            self.found[path] = state, found
+            if pictures.cached:  # reading them next costs no decoding
+                self.pictures = (path, found.timed, state), pictures
+        return found
+
+    def _pictures(self, path: str, timed: bool) -> Pictures:
+        key = (path, timed, state_of(path))
+        if self.pictures[0] != key:
+            self.pictures = key, Pictures(path, timed=timed)
+        return self.pictures[1]
+
+    def _decord(self, path: str, height: int, width: int) -> "decord.VideoReader":
+        import decord  # only where it is asked for: it takes long to load, and leaks
+
+        key = (path, height, width, state_of(path))
         if self.decord[0] != key:
-            self.decord = (key, decord.VideoReader(path, num_threads=1, width=width, height=height))
+            self.decord = key, decord.VideoReader(path, num_threads=1, width=width, height=height)
         return self.decord[1]
+
+
+class Memory:
+    """Pieces of memory that are shared with the process that asks, by number; reused, since making them is slow."""
+
+    def __init__(self):
+        self.pieces: dict[int, np.ndarray] = {}
+
+    def take(self, number: int, size: int) -> tuple[np.ndarray, int | None]:
+        """uint8 (size,), and the descriptor of the memory where it is new. Pieces of a round that is over are freed."""
+        self.pieces = {old: piece for old, piece in self.pieces.items() if old // SHARED == number // SHARED}
+        descriptor = None
+        if number not in self.pieces or len(self.pieces[number]) < size:
+            descriptor = os.memfd_create("frames")
+            try:
+                os.ftruncate(descriptor, size)
+                self.pieces[number] = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return self.pieces[number][:size], descriptor
 
 
 def _reason(error: Exception) -> str:
@@ -92,30 +135,38 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDWR), 2)  # the parent reads stderr until the first answer only
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most), most))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (ADDRESSES if most == resource.RLIM_INFINITY else min(ADDRESSES, most), most)
+    )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     cv2.setNumThreads(1)
-    session = Session()
+    session, memory = Session(), Memory()
     _answer(link, {"ready": True})
     for line in link.makefile("rb"):
         request = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, request.pop("limit") + 1)  # ends it even where the parent is gone
+        descriptor = None
         try:
-            result = getattr(session, request.pop("do"))(**request)
+            if "shape" in request:
+                shape = request.pop("shape")
+                piece, descriptor = memory.take(request.pop("memory"), math.prod(shape))
+                request["pictures"] = piece.reshape(shape)
+            result = getattr(session, request.pop("do"))(**request) or {}
         except Exception as error:  # whatever a decoder raises is the reason that is handed on
             result, session = {"refused": _reason(error)}, Session()
-        if isinstance(result, np.ndarray):
-            _answer(link, {"shape": result.shape}, result)
-        else:
-            _answer(link, result)
+        _answer(link, result, descriptor)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _answer(link: socket.socket, head: dict, pictures: np.ndarray | None = None) -> None:
-    text = json.dumps(head).encode()
-    link.sendall(struct.pack("!I", len(text)) + text)
-    if pictures is not None:
-        link.sendall(memoryview(np.ascontiguousarray(pictures)).cast("B"))
+def _answer(link: socket.socket, answer: dict, descriptor: int | None = None) -> None:
+    text = json.dumps(answer).encode()
+    length = struct.pack("!I", len(text))
+    if descriptor is None:
+        link.sendall(length + text)
+    else:
+        socket.send_fds(link, [length], [descriptor])
+        os.close(descriptor)
+        link.sendall(text)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Frames of videos, by index, from a decoder that may fail, hang or die without harm.
 
-A video is an encoded file or a folder of numbered images (`image_folder`), whole or a part of it. The decoding runs in
-a child process (`decode_child`), which is killed when it does not answer in time and started again. Of files decord
-reads what it reads right; PyAV reads the rest, and whatever decord fails on. OpenCV reads images.
+A video is an encoded file or a folder of numbered images (`images`), whole or a part of it. The decoding runs in a
+child process (`child`), which is killed when it does not answer in time and started again. PyAV reads files, OpenCV
+images. Where decord is asked for it reads the files that it reads right, and PyAV the rest.
 """
 
 import operator
@@ -24,9 +24,12 @@ from videoattn.data.decode.process import Child, Lost
 from videoattn.data.decode.video_info import UnreadableVideo, VideoInfo
 from videoattn.errors import InputError
 
-__all__ = ["Decoder", "UnreadableVideo", "VideoInfo", "short_side"]
+__all__ = ["BACKENDS", "Decoder", "UnreadableVideo", "VideoInfo", "chosen_backend", "short_side"]
 
-_RECYCLE = 400  # files after which the child is replaced: decord leaks memory
+BACKENDS = ("pyav", "decord")  # the first, the faster one, is the default
+VARIABLE = "VIDEOATTN_DECODER"  # the environment variable that names another default
+PIECE = 64 << 20  # bytes of frames that are read at a time
+_RECYCLE = 400  # files after which the child is replaced where decord reads them: it leaks memory
 
 
 class _Refused(Exception):
@@ -54,16 +57,21 @@ class Decoder:
     A path stands for the whole file or folder. Frames of a part are numbered from its first; a part that ends behind
     the end of the video is cut there, and one that begins behind it is unreadable.
 
-    time_limit: seconds that one call may take (starting the first child aside); both decoders share them, and what
-    takes longer is unreadable. Ask for the frames of a long video in pieces: reading on is cheap.
+    Args:
+        time_limit: seconds that one call may take (starting the first child aside); both decoders share them, and what
+            takes longer is unreadable. Ask for the frames of a long video in pieces: reading on is cheap.
+        backend: what reads files, one of BACKENDS: "pyav", or "decord" with PyAV for what decord does not read right.
+            None: what the environment variable VIDEOATTN_DECODER names, else "pyav".
+
+    Raises InputError for another value.
     """
 
     command: ClassVar[tuple[str, ...]] = (sys.executable, "-P", "-m", "videoattn.data.decode.child")
 
-    def __init__(self, *, time_limit: float = 10.0):
+    def __init__(self, *, time_limit: float = 10.0, backend: str | None = None):
         if not time_limit > 0:
             raise InputError(f"time_limit is {time_limit}; it must be a positive number of seconds")
-        self.time_limit = time_limit
+        self.time_limit, self.backend = time_limit, chosen_backend(backend)
         self._known: dict[Source, tuple[tuple[int, ...], VideoInfo | str]] = {}  # state then; why not, where it is not
         self._child: Child | None = None
         self._opened, self._last = 0, ""
@@ -75,7 +83,9 @@ class Decoder:
         self.close()
 
     def __reduce__(self):
-        return partial(type(self), time_limit=self.time_limit), ()  # without the child, to another process
+        return partial(
+            type(self), time_limit=self.time_limit, backend=self.backend
+        ), ()  # without the child, to another process
 
     def close(self) -> None:
         """End the child process. A later request would start another."""
@@ -98,9 +108,12 @@ class Decoder:
     ) -> np.ndarray:
         """RGB uint8 (n, H, W, 3) of the frames at `indices`, in that order, repeats allowed.
 
-        indices: whole numbers, clamped to the frames that decode. size: (H, W) pixels to decode at, None for the
-        video's own. info: of the same video or part, where it is known: then it is not inspected, which decodes all of
-        a file. Raises UnreadableVideo.
+        Args:
+            indices: whole numbers, clamped to the frames that decode.
+            size: (H, W) pixels to decode at, None for the video's own. Scaling is bilinear.
+            info: of the same video or part, where it is known: then it is not inspected, which decodes all of a file.
+
+        Raises UnreadableVideo.
         """
         asked = [_whole("index", index) for index in indices]
         if size is not None and (len(size) != 2 or min(_whole("size", side) for side in size) < 1):
@@ -112,8 +125,14 @@ class Decoder:
                 return np.empty((0, height, width, 3), np.uint8)
             clamped = [info.first + min(max(index, 0), info.frames - 1) for index in asked]
             wanted = sorted(set(clamped))
-            request = {"do": "read", "path": str(source.path), "indices": wanted, "height": height, "width": width}
-            pictures = self._read(source, info, deadline, request)
+            step = max(1, PIECE // (3 * height * width))
+            if len(wanted) <= step:
+                pictures = self._read(source, info, deadline, wanted, (height, width))
+            else:
+                pictures = np.empty((len(wanted), height, width, 3), np.uint8)
+                for start in range(0, len(wanted), step):
+                    piece = wanted[start : start + step]
+                    pictures[start : start + step] = self._read(source, info, deadline, piece, (height, width))
         if clamped == wanted:
             return pictures
         place = {index: at for at, index in enumerate(wanted)}
@@ -133,7 +152,9 @@ class Decoder:
     def _ready(self, name: str) -> None:
         if name != self._last:
             self._opened, self._last = self._opened + 1, name
-        if self._opened > _RECYCLE or (self._child is not None and not self._child.alive()):
+        if (self.backend == "decord" and self._opened > _RECYCLE) or (
+            self._child is not None and not self._child.alive()
+        ):
             self.close()
         if self._child is None:
             self._child, self._opened = Child(self.command), 1
@@ -153,37 +174,42 @@ class Decoder:
         return info
 
     def _cut(self, source: Source, deadline: float) -> VideoInfo:
-        whole, part = self._info(source.whole, deadline), source.frames
+        whole, numbers = self._info(source.whole, deadline), source.frames
         if source.seconds is not None:
             start, end = map(float, source.seconds)
-            part = self._ask(deadline, {"do": "part", "path": str(source.path), "start": start, "end": end})[0][
-                "frames"
-            ]
-        first, end = (_whole("frame", number) for number in part)
+            request = {"do": "between", "path": str(source.path), "start": start, "end": end}
+            numbers = self._ask(deadline, request)["frames"]
+        first, end = (_whole("frame", number) for number in numbers)
         if first >= whole.frames:
             raise _Refused(f"the part begins at frame {first}; the video has {whole.frames} frames")
         return replace(whole, frames=min(end, whole.frames) - first, first=first)
 
     def _inspect(self, name: str, deadline: float) -> VideoInfo:
-        found, _ = self._ask(deadline, {"do": "inspect", "path": name})
+        found = self._ask(deadline, {"do": "inspect", "path": name})
         plain, decoder = found.pop("plain"), found.pop("decoder", "pyav")
-        if plain:
+        if plain and self.backend == "decord":
             shape = {"height": found["height"], "width": found["width"]}
             with suppress(_Refused):
                 self._ask((time.monotonic() + deadline) / 2, {"do": "check", "path": name} | shape)
                 decoder = "decord"
         return VideoInfo(**found, decoder=decoder)
 
-    def _read(self, source: Source, info: VideoInfo, deadline: float, request: dict) -> np.ndarray:
-        decoder = info.decoder
+    def _read(
+        self, source: Source, info: VideoInfo, deadline: float, indices: list[int], size: tuple[int, int]
+    ) -> np.ndarray:
+        request = {"do": "read", "path": str(source.path), "indices": indices}
+        shape, decoder = (len(indices), *size, 3), info.decoder
         if decoder == "decord":
-            try:  # PyAV has the other half of the time
-                return self._ask((time.monotonic() + deadline) / 2, request | {"decoder": "decord", "timed": False})[1]
-            except _Refused as error:  # at some narrow widths decord fails; it serves the file at others
-                if isinstance(error, _GivenUp):
+            decoder = "pyav"
+            if self.backend == "decord":
+                try:  # PyAV has the other half of the time
+                    half = (time.monotonic() + deadline) / 2
+                    return self._ask(half, request | {"decoder": "decord", "timed": False}, shape)
+                except _GivenUp:
                     self._avoid_decord(source, info)
-                decoder = "pyav"
-        return self._ask(deadline, request | {"decoder": decoder, "timed": info.timed})[1]
+                except _Refused:  # at some narrow widths decord fails; it serves the file at others
+                    pass
+        return self._ask(deadline, request | {"decoder": decoder, "timed": info.timed}, shape)
 
     def _avoid_decord(self, source: Source, info: VideoInfo) -> None:
         """In this video and in parts of it that are met later."""
@@ -193,11 +219,12 @@ class Decoder:
         if seen == changed and isinstance(whole, VideoInfo):
             self._known[source.whole] = (changed, replace(whole, decoder="pyav"))
 
-    def _ask(self, deadline: float, request: dict) -> tuple[dict, np.ndarray | None]:
+    def _ask(self, deadline: float, request: dict, shape: tuple[int, ...] | None = None) -> dict | np.ndarray:
+        """The answer; with `shape` the frames."""
         for attempt in (1, 2):  # a child that was killed from outside says nothing about the file
             try:
                 self._child = self._child or Child(self.command)
-                answer, pictures = self._child.ask(deadline, request)
+                answer, pictures = self._child.ask(deadline, request, shape)
                 break
             except TimeoutError:
                 self.close()
@@ -211,7 +238,16 @@ class Decoder:
                 raise
         if "refused" in answer:
             raise _Refused(answer["refused"])
-        return answer, pictures
+        return answer if shape is None else pictures
+
+
+def chosen_backend(name: str | None = None) -> str:
+    """The backend of this name; without one what the environment variable names, or the default. Raises InputError."""
+    where = "backend" if name is not None else VARIABLE
+    name = os.environ.get(VARIABLE) or BACKENDS[0] if name is None else name
+    if name not in BACKENDS:
+        raise InputError(f"{where} {name!r} is unknown; choose from {', '.join(BACKENDS)}")
+    return name
 
 
 def _whole(name: str, value: object) -> int:

@@ -20,9 +20,13 @@ class UnreadableVideo(Exception):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """frames: how many really decode, or are images; height, width: pixels, upright, taken as square, of the first of
-    images; fps: 0 where the file does not say, and of images; decoder: "decord", "pyav" or "images", the one that reads
-    it; timed: PyAV seeks in it by time; first: of a part, the number of its first frame in the whole."""
+    """What a video, or a part of one, holds.
+
+    frames: how many really decode, or how many images there are. height, width: pixels, upright, taken as square; of
+    the first of several images. fps: 0 where the file does not say, and of images. decoder: "pyav", "decord" or
+    "images", the one that reads it. timed: PyAV finds its frames by seeking. first: of a part, the number of its first
+    frame in the whole.
+    """
 
     frames: int
     height: int
