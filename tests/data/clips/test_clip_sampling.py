@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videoattn.data.clips.settings import ClipSettings, frame_indices
+from videoattn.data.clips.settings import ClipSettings, field_indices, frame_indices
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=4, size=32, short_side=32)
@@ -16,7 +16,8 @@ PLAIN = ClipSettings(frames=4, size=32, short_side=32)
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 5))
 def test_uniform_frames_in_testing_are_centres_of_segments(frames, length, clips):
-    found = frame_indices(ClipSettings(frames=length), frames, clips=clips)
+    chosen = ClipSettings(frames=99, test_frames=length, test_clips=clips)
+    found = frame_indices(chosen, frames, test=True)
     for clip in range(clips):
         for t in range(length):
             place = (t * clips + clip + 0.5) * frames / (length * clips)  # on the line from 0 to `frames`
@@ -26,7 +27,8 @@ def test_uniform_frames_in_testing_are_centres_of_segments(frames, length, clips
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 4), st.integers(1, 5))
 def test_dense_frames_in_testing_are_runs(frames, length, stride, clips):
-    found = frame_indices(ClipSettings(frames=length, sampling="dense", stride=stride), frames, clips=clips)
+    chosen = ClipSettings(frames=length, sampling="dense", stride=stride, test_clips=clips)
+    found = frame_indices(chosen, frames, test=True)
     starts = max(frames - (length - 1) * stride, 1)  # places where a run fits, or the beginning
     for clip in range(clips):
         start = int((clip + 0.5) * starts / clips + 1e-9)
@@ -54,6 +56,27 @@ def test_dense_frames_in_training_start_anywhere():
     assert frame_indices(chosen, 4, rng=rng).tolist() == [[0, 2, 3]]  # beyond the end: the last frame again
 
 
+@given(st.integers(2, 40), st.integers(1, 8), st.integers(1, 6), st.sampled_from([None, 0, 1]))
+def test_frames_are_taken_where_their_fields_follow(frames, length, fields, seed):
+    for sampling, span in (("uniform", fields), ("dense", length - 1 + fields)):
+        chosen = ClipSettings(frames=length, sampling=sampling, fields=fields)
+        rng = None if seed is None else np.random.default_rng(seed)
+        (found,) = frame_indices(chosen, frames, rng=rng)
+        starts = max(frames - 1 - span + 1, 1)  # of n - 1 fields so many runs of `span` begin
+        at = 0.5 if rng is None else np.random.default_rng(seed).random(length if sampling == "uniform" else 1)
+        if sampling == "uniform":
+            expected = np.floor((np.arange(length) + at) * starts / length + 1e-12)
+        else:
+            expected = np.minimum(np.floor(at * starts) + np.arange(length), frames - 2)
+        assert found.tolist() == expected.astype(int).tolist()
+        follow = [[min(frame + step, frames - 2) for step in range(fields)] for frame in found]
+        assert field_indices(chosen, found, frames).tolist() == follow
+
+
+def test_of_one_frame_a_clip_is_that_frame():
+    assert frame_indices(ClipSettings(frames=2, fields=5), 1).tolist() == [[0, 0]]
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [
@@ -68,6 +91,8 @@ def test_dense_frames_in_training_start_anywhere():
         ({"scales": (0.0,)}, r"scales \(0.0,\)"),
         ({"flip": 1.5}, "flip is 1.5"),
         ({"test_clips": 0}, "test_clips is 0"),
+        ({"test_frames": 0}, "test_frames is 0; it must be at least 1, or None"),
+        ({"fields": -1}, "fields is -1; it must be at least 0"),
         ({"test_crops": 5}, "test_crops is 5; possible are 1, 3, 10"),
     ],
 )

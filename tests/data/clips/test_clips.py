@@ -78,13 +78,13 @@ def asked(data: Clips) -> list[list[int]]:
 
 def test_only_the_frames_asked_for_are_decoded_and_once_where_they_are_kept(clips):
     data = clips(PLAIN, "long", train=False, memory=1 << 20)
-    assert numbers(data.raw(0).permute(1, 2, 3, 0).numpy()) == [3, 9, 15, 21]
+    assert numbers(data.raw(0)["rgb"].permute(1, 2, 3, 0).numpy()) == [3, 9, 15, 21]
     assert data._decoder.asked == [("long", [3, 9, 15, 21], (32, 32))]
     data.raw(0)
     assert len(data._decoder.asked) == 1
     dense = clips(replace(PLAIN, sampling="dense", stride=3, test_clips=2), "long", train=False)
     expected = [3, 6, 9, 12, 11, 14, 17, 20]
-    assert numbers(dense.raw(0).permute(1, 2, 3, 0).numpy()) == expected
+    assert numbers(dense.raw(0)["rgb"].permute(1, 2, 3, 0).numpy()) == expected
     assert asked(dense) == [sorted(expected)]
     train = clips(PLAIN, "long", train=True, memory=1 << 20)
     for epoch in range(80):
@@ -94,10 +94,10 @@ def test_only_the_frames_asked_for_are_decoded_and_once_where_they_are_kept(clip
 
 def test_a_clip_longer_than_its_video_repeats_frames(clips):
     uniform = clips(replace(PLAIN, frames=48), "long", train=False)
-    found = uniform.raw(0).permute(1, 2, 3, 0).numpy()
+    found = uniform.raw(0)["rgb"].permute(1, 2, 3, 0).numpy()
     assert numbers(found) == [t // 2 for t in range(48)]
     dense = clips(replace(PLAIN, frames=30, sampling="dense"), "long", train=False)
-    assert numbers(dense.raw(0).permute(1, 2, 3, 0).numpy()) == [*range(24), *[23] * 6]
+    assert numbers(dense.raw(0)["rgb"].permute(1, 2, 3, 0).numpy()) == [*range(24), *[23] * 6]
     assert numbers(dense[0][0]["rgb"][0, 0].mul(0.229 * 255).add(0.485 * 255).round().byte()[..., None].numpy()) == [
         *range(24),
         *[23] * 6,
@@ -115,8 +115,8 @@ def test_kept_frames_give_equal_items(clips, folder, chosen):
                 first, second = read[epoch, i], kept.view(seed=0)[epoch, i]
                 assert torch.equal(first[0]["rgb"], second[0]["rgb"])
                 assert first[1] == second[1] == i
-        assert kept._kept.left + sum(image.nbytes for image in kept._kept.images.values()) == memory
-        assert kept._kept.left >= 0
+        assert kept._cache.left + sum(images.nbytes for _, images in kept._cache._kept.values()) == memory
+        assert kept._cache.left >= 0
     before = len(asked(kept.view(seed=1)))
     assert before < len(asked(read))
 

@@ -14,12 +14,9 @@ from torch.utils.data import default_collate
 
 from videoattn.data.clips.clips import Clips, augment
 from videoattn.data.clips.held_out import held_out
-from videoattn.data.clips.images import Images
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.data.clips.snippets import Snippets, SnippetSettings
 from videoattn.data.clips.targets import check_ten_crops, flippable, stratum, target
 from videoattn.data.datasets.videos import Sample, VideoList
-from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.errors import InputError
 
 SIDED = ("turn left", "turn right", "walk", "look left")  # the last has no mirror image
@@ -150,27 +147,13 @@ def test_clips(video):
             data.close()
 
 
-def test_snippets(video, tmp_path):
-    cache = FlowCache(tmp_path, FlowSettings(algorithm="dis", short_side=48))
-    cache.build([video], workers=1, progress=False)
-    chosen = SnippetSettings(length=1, segments=1, test_segments=1, size=48, scales=augment.CENTRE, test_crops=1)
-    for videos in lists(video):
-        clips, plain = (
-            Snippets(videos, cache, s, train=True, streams=("rgb",)) for s in (chosen, replace(chosen, flip=0.0))
-        )
-        check_items(clips, plain, "rgb")
-        whole = Snippets(videos, cache, replace(chosen, scales=(1.0,), flip=0.0), train=True, streams=("rgb",))
-        assert torch.equal(whole[0, 0][1], target(videos, videos.samples[0]))
-        for data in (clips, plain, whole):
-            data.close()
-
-
 def test_images(video, monkeypatch):
-    monkeypatch.setattr("videoattn.data.clips.images.PAD", 0)
+    monkeypatch.setattr(augment, "PAD", 0)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     chosen = ClipSettings(frames=1, size=32, short_side=32, flip=0.5)
     for videos in lists(video):
-        check_items(*(Images(videos, pixels, s, train=True) for s in (chosen, replace(chosen, flip=0.0))), "rgb")
+        made = (Clips(videos, s, train=True, pixels=pixels) for s in (chosen, replace(chosen, flip=0.0)))
+        check_items(*made, "rgb")
 
 
 def test_splits_of_several_labels_are_by_recording_and_of_heads_by_the_first():

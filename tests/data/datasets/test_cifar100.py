@@ -1,5 +1,6 @@
 """CIFAR-100 in its distributed layout, made small; its images as clips of one frame."""
 
+import functools
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from cifar import CLASSES, small_cifar100
 
-from videoattn.data.clips.augment import normalise
-from videoattn.data.clips.images import PAD, ImageData, Images
+from videoattn.data.clips.augment import PAD, normalise
+from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import ClipSettings
+from videoattn.data.clips.video_data import VideoData
 from videoattn.data.datasets import cifar100, load
 from videoattn.data.datasets.splits import listed
 from videoattn.errors import InputError
@@ -49,16 +51,16 @@ def test_files_that_are_not_the_distributed_ones_are_never_opened(root):
         load("cifar100", root, "train", split=2)
 
 
-def images(root: Path, settings: ClipSettings = PLAIN, *, train: bool, seed: int = 0) -> Images:
+def images(root: Path, settings: ClipSettings = PLAIN, *, train: bool, seed: int = 0) -> Clips:
     subset = "train" if train else "test"
-    return Images(load("cifar100", root, subset), cifar100.pixels(root, subset), settings, train=train, seed=seed)
+    return Clips(load("cifar100", root, subset), settings, pixels=cifar100.pixels(root, subset), train=train, seed=seed)
 
 
 def test_testing_takes_images_as_they_are(root):
     data = images(root, train=False)
     clip, label = data[3]
     assert clip["rgb"].shape == (1, 3, 1, 32, 32)
-    torch.testing.assert_close(clip["rgb"][0], normalise(data.raw(3)))
+    torch.testing.assert_close(clip["rgb"][0], normalise(data.raw(3)["rgb"]))
     assert label == made(root, "test")["fine_labels"][3]
     large, _ = images(root, replace(PLAIN, size=64, short_side=64), train=False)[3]
     expected = F.interpolate(clip["rgb"][0, :, 0][None], (64, 64), mode="bilinear", antialias=True)
@@ -91,19 +93,20 @@ def test_training_crops_the_padded_image_and_flips_it(root):
 
 
 def test_data_of_a_study(root):
-    data = ImageData(
-        listed("cifar100", root), pixels=lambda subset: cifar100.pixels(root, subset), settings={"a": PLAIN}
-    )
+    data = VideoData(lambda: listed("cifar100", root), pixels=functools.partial(cifar100.pixels, root))
     about = data.description()
     assert (about["name"], about["train"], about["test"], len(about["classes"])) == ("cifar100", 6, 4, 100)
-    assert torch.equal(data.train("a", seed=2)[1, 4][0]["rgb"], images(root, train=True, seed=2)[1, 4][0]["rgb"])
-    assert torch.equal(data.test("a")[1][0]["rgb"], images(root, train=False)[1][0]["rgb"])
+    assert torch.equal(
+        data.clips("train", PLAIN, seed=2)[1, 4][0]["rgb"], images(root, train=True, seed=2)[1, 4][0]["rgb"]
+    )
+    assert torch.equal(data.clips("test", PLAIN)[1][0]["rgb"], images(root, train=False)[1][0]["rgb"])
 
 
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
         (replace(PLAIN, frames=2), "frames=2, test_clips=1, test_crops=1: an image has one of each"),
+        (replace(PLAIN, test_frames=3), "frames=3"),
         (replace(PLAIN, test_crops=10), "test_crops=10"),
     ],
 )
@@ -116,4 +119,4 @@ def test_images_that_are_not_the_listed_ones_are_refused(root):
     videos, pixels = load("cifar100", root, "test"), cifar100.pixels(root, "test")
     for wrong in (pixels[:3], pixels.astype(np.float32), pixels[..., :2]):
         with pytest.raises(InputError, match=r"uint8 \(4, H, W, 3\) is expected"):
-            Images(videos, wrong, PLAIN, train=False)
+            Clips(videos, PLAIN, pixels=wrong, train=False)

@@ -1,4 +1,4 @@
-"""Lists in which videos are parts of files and of folders: clips, snippets, flow, and what is looked through."""
+"""Lists in which videos are parts of files and of folders: clips, flow, and what is inspected."""
 
 import shutil
 from pathlib import Path
@@ -10,11 +10,9 @@ import torch
 from clips import encode, gray, numbers
 from textures import texture, write_gray
 
-from videoattn.data.clips.clip_data import ClipData
 from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.data.clips.snippets import Snippets, SnippetSettings
-from videoattn.data.clips.two_stream import TwoStreamData
+from videoattn.data.clips.video_data import VideoData
 from videoattn.data.datasets.splits import readable
 from videoattn.data.datasets.videos import Sample, Source, VideoList
 from videoattn.data.decode.decoder import Decoder, UnreadableVideo
@@ -23,6 +21,7 @@ from videoattn.data.verify.inspect import survey
 from videoattn.errors import RunError
 
 DIS = FlowSettings(algorithm="dis", short_side=48)
+DENSE = ClipSettings(frames=3, sampling="dense", fields=1, size=48, short_side=48)
 PLAIN = ClipSettings(frames=4, size=32, short_side=32, scales=(1.0,), flip=0.0)
 
 
@@ -70,7 +69,7 @@ def test_clips_of_parts_are_not_mixed_up(root):
         clips = Clips(listed(root, *PARTS), PLAIN, train=train, memory=memory)
         for _ in range(2):
             for index, start in enumerate(STARTS):
-                assert numbers(clips.raw(index).permute(1, 2, 3, 0).numpy()) == [*range(start, start + 4)]
+                assert numbers(clips.raw(index)["rgb"].permute(1, 2, 3, 0).numpy()) == [*range(start, start + 4)]
                 assert clips[(0, index) if train else index][1] == index
         clips.close()
 
@@ -85,14 +84,14 @@ def test_a_survey_and_clips_keep_parts_apart(root):
     assert list(found.unreadable) == sources[5:]
     assert found.unreadable[sources[5]] == "the part begins at frame 24; the video has 24 frames"
     assert [info.decoder for info in found.readable.values()].count("images") == 2
-    data = ClipData(lambda: lists, settings={"all": PLAIN}, max_unreadable=0.5)
+    data = VideoData(lambda: lists, max_unreadable=0.5)
     assert [len(videos.samples) for videos in data.lists] == [5, 2]
     assert [line.partition(":")[0] for line in data.unreadable] == ["5", "6", "7", "0"]
-    clips = data.test("all")
-    assert [numbers(clips.raw(i).permute(1, 2, 3, 0).numpy()) for i in range(2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    clips = data.clips("test", PLAIN)
+    assert [numbers(clips.raw(i)["rgb"].permute(1, 2, 3, 0).numpy()) for i in range(2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     clips.close()
     with pytest.raises(RunError, match=r"3 of 8 videos cannot be read .*long\.mp4, frames 24 to 30: the part"):
-        ClipData(lambda: lists, settings={"all": PLAIN}, max_unreadable=0.3)
+        VideoData(lambda: lists, max_unreadable=0.3)
 
 
 def test_an_unreadable_file_takes_all_its_parts_with_it(root):
@@ -143,30 +142,29 @@ def test_flow_of_a_copy_is_known_and_of_another_part_not(flow, root, tmp_path):
         cache.count(Source(root / "moving.mp4", frames=(4, 8)))
 
 
-def test_snippets_of_parts(flow, root):
+def test_clips_with_flow_of_parts(flow, root):
     cache, sources, _ = flow
-    chosen = SnippetSettings(layout="dense", length=3, segments=1, test_segments=1, size=48, test_crops=1)
-    clips = Snippets(listed(root, *sources[1:4], sources[5]), cache, chosen, train=False, memory=1 << 20)
+    videos = listed(root, *sources[1:4], sources[5])
+    clips = Clips(videos, DENSE, train=False, streams=("rgb", "flow"), flow=cache, memory=1 << 20)
     with Decoder() as decoder:
         frames = decoder.frames(root / "moving.mp4", range(9))
     fields = cache.fields(root / "moving.mp4", range(8))
     for index, first in enumerate((2, 5, 2, 4)):  # in the middle of 3, 4, 3 and 5 fields
-        clip = clips.snippets(index)
+        clip = clips.raw(index)
         np.testing.assert_array_equal(clip["rgb"].permute(1, 2, 3, 0), frames[first : first + 3])
         np.testing.assert_array_equal(clip["flow"].permute(1, 0, 2, 3), fields[first : first + 3])
         assert clips[index][1] == index
     clips.close()
 
 
-def test_two_stream_data_of_parts(root, tmp_path, monkeypatch):
+def test_data_with_flow_of_parts(root, tmp_path, monkeypatch):
     monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path))
-    chosen = SnippetSettings(layout="dense", length=3, segments=1, test_segments=1, size=48, test_crops=1)
     parts = [part("moving.mp4", frames=(0, 5)), part("moving.mp4", frames=(40, 50)), part("moving", frames=(1, 6))]
     lists = lambda: (listed(root, *parts), listed(root, *parts[::2], subset="test"))  # noqa: E731
-    data = TwoStreamData(lists, flow=DIS, settings={"all": chosen}, max_unreadable=0.5)
+    data = VideoData(lists, flow=DIS, max_unreadable=0.5)
     assert data.unreadable == ["1: the part begins at frame 40; the video has 9 frames"]
     assert [sample.name for sample in data.lists[0].samples] == ["0", "2"]
-    clips = data.test("all", streams=("rgb", "flow"))
+    clips = data.clips("test", DENSE, streams=("rgb", "flow"))
     a, b = (clips[i][0] for i in range(2))
     assert not torch.equal(a["rgb"], b["rgb"])
     assert (a["flow"] - b["flow"]).abs().max() > 0.01

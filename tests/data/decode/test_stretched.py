@@ -8,7 +8,6 @@ from clips import encode
 
 from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.data.clips.snippets import Snippets, SnippetSettings
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.flow.algorithms import dequantise, quantise, successive
@@ -37,7 +36,7 @@ def test_clips_are_cut_out_of_stretched_frames(videos, aspect, size):
         with Decoder() as decoder:
             frames = decoder.frames(sample.path, [1, 3], size=own)
         expected = torch.from_numpy(frames).permute(3, 0, 1, 2)
-        assert torch.equal(clips.raw(i), expected)
+        assert torch.equal(clips.raw(i)["rgb"], expected)
     clips.close()
 
 
@@ -54,19 +53,18 @@ def test_flow_is_that_of_the_stretched_frames(videos, tmp_path):
     assert (cache.folder.name, plain.folder.name) == ("dis-32x1-20.0-png-v1", "dis-32-20.0-png-v1")
     paths = [sample.path for sample in videos.samples]
     assert cache.build(paths, workers=1, progress=False).computed == 2
-    snippets = Snippets(
-        videos, cache, SnippetSettings(segments=1, test_segments=1, length=2, size=32, test_crops=1), train=False
-    )
+    chosen = ClipSettings(frames=1, fields=2, size=32, short_side=32, aspect=1.0)
+    clips = Clips(videos, chosen, train=False, streams=("rgb", "flow"), flow=cache)
     for i, path in enumerate(paths):
         with Decoder() as decoder:
             frames = decoder.frames(path, range(4), size=(32, 32))
-        clip = snippets.snippets(i)
+        clip = clips.raw(i)
         assert torch.equal(clip["rgb"][:, 0], torch.from_numpy(frames[1]).permute(2, 0, 1))
         assert clip["flow"].shape[-2:] == (32, 32)
         gray = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
         expected = [quantise(field, 20.0) for field in successive(gray, "dis")]
         np.testing.assert_array_equal(cache.fields(path, range(3)), dequantise(np.stack(expected)))
-    snippets.close()
+    clips.close()
 
 
 @pytest.mark.parametrize("aspect", [0.5, 5.0, float("nan")])

@@ -123,27 +123,10 @@ class Clips(Dataset):
             check_ten_crops(self.videos)
         if not self.streams or not set(self.streams) <= set(STREAMS) or {"flow", "warped"} <= set(self.streams):
             raise InputError(f"streams are {self.streams}; 'rgb', one of 'flow' and 'warped', or both are possible")
-        if self.streams != ("rgb",):
-            self._check_flow()
-        if self.pixels is not None:
-            self._check_pixels()
-
-    def _check_flow(self) -> None:
-        own, found = self.settings, self.flow and self.flow.settings
-        if not own.fields:
-            raise InputError(f"fields is 0; with the streams {self.streams} it must be at least 1")
-        if self.pixels is not None or found is None:
-            raise InputError(f"streams are {self.streams}, but there is no flow")
-        if (found.short_side, found.aspect) != (own.short_side, own.aspect):
-            raise InputError(
-                f"flow of short_side {found.short_side}, aspect {found.aspect} does not fit frames of "
-                f"short_side {own.short_side}, aspect {own.aspect}"
-            )
-        if found.compensated != ("warped" in self.streams):
-            raise InputError(f"streams are {self.streams}, but the flow has compensated={found.compensated}")
-
-    def _check_pixels(self) -> None:
-        own = self.settings
+        if self.streams != ("rgb",) and (self.flow is None or not own.fields):
+            raise InputError(f"streams are {self.streams}, but fields is {own.fields} or there is no flow")
+        if self.pixels is None:
+            return
         frames = own.taken(test=not self.train)
         if (frames, own.test_clips, own.test_crops) != (1, 1, 1):
             raise InputError(
