@@ -1,6 +1,5 @@
 """Checkpoints and scores in the folder of a run."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from videoattn.engine import checkpoint
 from videoattn.errors import InputError, RunError
-from videoattn.io import write_atomically
+from videoattn.io import atomic
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,8 @@ class RunFiles:
 
     def keep_scores(self, name: str, seed: int, scores: Mapping[str, Tensor]) -> None:
         """Write scores and labels, all or nothing. Raises RunError where the disk refuses."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **{key: values.numpy() for key, values in scores.items()})
-        write_atomically(self.scores_path(name, seed), buffer.getvalue())
+        with atomic(self.scores_path(name, seed)) as file:
+            np.savez(file, **{key: values.numpy() for key, values in scores.items()})
 
 
 def initial_file(path: Path, job: str, seed: int) -> Path:

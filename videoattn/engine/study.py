@@ -20,7 +20,7 @@ from videoattn.engine.recipe import digest
 from videoattn.engine.rows import row_metrics
 from videoattn.engine.run_files import RunFiles, initial_file
 from videoattn.engine.run_job import run_job
-from videoattn.engine.run_lock import locked
+from videoattn.io import locked
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
 from videoattn.reporting.record import Record, read
@@ -116,7 +116,8 @@ class Study:
         Running again goes on where a killed run stood, and trains nothing twice. Raises RunError where another process
         runs the same.
         """
-        with locked(self.folder):
+        busy = f"another process works on this run, {self.folder}: wait for it, then the same command goes on"
+        with locked(self.folder / ".lock", busy=busy):
             return self._run()
 
     def _run(self) -> Record:

@@ -32,7 +32,7 @@ def places(root: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_probe_is_not_looked_through(root, monkeypatch):
-    monkeypatch.setattr("videoattn.data.clips.clip_data.survey", None)  # would fail
+    monkeypatch.setattr("videoattn.data.clips.clip_data.inspect_videos", None)  # would fail
     data = ClipData(
         lambda: listed("folder", root), settings=SETTINGS, max_unreadable=None, extra={"places": places(root)}
     )
@@ -92,7 +92,7 @@ def test_of_each_subset_of_a_probe_one_file_is_inspected(root, monkeypatch):
 
 
 def test_ten_crops_of_left_and_right_are_refused_before_anything_is_looked_through(root, monkeypatch):
-    monkeypatch.setattr("videoattn.data.clips.clip_data.survey", None)  # would fail
+    monkeypatch.setattr("videoattn.data.clips.clip_data.inspect_videos", None)  # would fail
     sided = lambda: tuple(replace(videos, classes=("left", "right")) for videos in listed("folder", root))  # noqa: E731
     with pytest.raises(InputError, match="'left' becomes another"):
         ClipData(sided, settings=SETTINGS | {"ten": replace(PLAIN, test_crops=10)}, max_unreadable=0.1)

@@ -122,7 +122,10 @@ def test_a_second_build_computes_nothing_and_half_a_file_counts_as_none(built, v
     assert cache.build(videos[:5], workers=1, progress=False).cached == 5
 
 
-@pytest.mark.parametrize(("workers", "limit"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
-def test_refuses_values_that_cannot_be(tmp_path, workers, limit):
-    with pytest.raises(InputError, match=f"workers is {workers} and decode_limit {limit}"):
+@pytest.mark.parametrize(
+    ("workers", "limit", "told"),
+    [(0, 1.0, "workers is 0"), (1, 0.0, "decode_limit is 0.0"), (1, float("nan"), "decode_limit is nan")],
+)
+def test_refuses_values_that_cannot_be(tmp_path, workers, limit, told):
+    with pytest.raises(InputError, match=f"^{told}; it must be positive$"):
         TrackCache(tmp_path, SETTINGS).build([], workers=workers, decode_limit=limit)

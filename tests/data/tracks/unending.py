@@ -3,8 +3,8 @@
 from videoattn.data.tracks.extraction import compute
 
 
-def compute_only_the_first(job):
+def compute_only_the_first(settings, decoder, video, target):
     """Stands for a worker that never ends the second video."""
-    while job.video.name != "0.mp4":
+    while video.name != "0.mp4":
         pass
-    return compute(job)
+    compute(settings, decoder, video, target)

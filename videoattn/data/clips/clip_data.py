@@ -11,8 +11,7 @@ from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.clips.targets import check_ten_crops
 from videoattn.data.datasets.splits import Lists, describe, readable
 from videoattn.data.decode.decoder import UnreadableVideo, VideoInfo
-from videoattn.data.seen import seen_videos
-from videoattn.data.verify.inspect import survey
+from videoattn.data.verify.inspect import inspect_videos
 from videoattn.parallel import cores
 
 
@@ -59,20 +58,19 @@ class ClipData:
         return describe(self.lists, self.unreadable)
 
     def _look_through(self, max_unreadable: float) -> None:
-        found = survey(
+        found = inspect_videos(
             self.lists,
             workers=cores(),
             show=multiprocessing.parent_process() is None,  # the process that started the trainings has shown it
-            seen=seen_videos(),
         )
-        failures = [UnreadableVideo(source, reason) for source, reason in found.unreadable.items()]
+        failures = [UnreadableVideo(source, one.reason) for source, one in found.items() if one.reason]
         kept = []
         for videos in self.lists:
             left, lines = readable(videos, failures, max_unreadable)
             kept.append(left)
             self.unreadable += lines
         self.lists = tuple(kept)
-        self._infos = [[found.readable[sample.source] for sample in videos.samples] for videos in self.lists]
+        self._infos = [[found[sample.source].info for sample in videos.samples] for videos in self.lists]
 
     def _clips(self, subset: str, use: str) -> Clips:
         """Of all uses that decode at one size, one reads a frame for all."""

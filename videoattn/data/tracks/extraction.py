@@ -1,40 +1,27 @@
-"""What a worker process does: from a video file to the content of its file of tracks.
+"""What a worker process does: from a video file to its file of tracks.
 
 It imports neither torch nor scikit-learn, so that workers start fast and stay small.
 """
 
-import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from videoattn.data.datasets.videos import Source
 from videoattn.data.decode.decoder import Decoder, UnreadableVideo, short_side
-from videoattn.data.decode.gray import gray_frames, worker_decoder
+from videoattn.data.decode.gray import gray_frames
 from videoattn.data.flow.algorithms import SMALLEST
 from videoattn.data.tracks.settings import IDTSettings
 from videoattn.data.tracks.tracks import Tracks, extract, rooted
+from videoattn.io import atomic
 
 
-@dataclass(frozen=True)
-class Job:
-    """A video whose tracks are wanted."""
-
-    video: Path | Source
-    settings: IDTSettings
-
-
-def compute(job: Job) -> tuple[int, bytes] | str:
-    """In a worker: the number of tracks of one video and the content of their file, or the reason why there is none."""
-    try:
-        tracks = video_tracks(worker_decoder(), job.video, job.settings)
-    except UnreadableVideo as error:
-        return error.reason
-    buffer = io.BytesIO()
+def compute(settings: IDTSettings, decoder: Decoder, video: Path | Source, target: Path) -> None:
+    """Write the tracks of one video to the file `target`. Raises UnreadableVideo."""
+    tracks = video_tracks(decoder, video, settings)
     arrays = {name: array.astype(np.float16) for name, array in rooted(tracks).items()}
-    np.savez(buffer, count=len(tracks), **arrays)
-    return len(tracks), buffer.getvalue()
+    with atomic(target) as file:
+        np.savez(file, count=len(tracks), **arrays)
 
 
 def video_tracks(decoder: Decoder, video: Path | Source, settings: IDTSettings) -> Tracks:
