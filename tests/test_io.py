@@ -45,6 +45,13 @@ def test_a_file_stands_there_once_it_is_whole(tmp_path):
     assert os.listdir(path.parent) == ["x"]
 
 
+def test_all_of_it_is_on_the_disk_before_it_stands_there(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((os.fstat(number).st_size, os.listdir(tmp_path))))
+    write_atomically(tmp_path / "x", b"abc")
+    assert synced == [(3, [f".x.{os.getpid()}.part"])]
+
+
 def test_what_fails_inside_passes_and_leaves_the_old_file_alone(tmp_path):
     write_atomically(tmp_path / "x", b"old")
 
@@ -152,6 +159,11 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         locked(tmp_path / "file/run/.lock", busy=""),
     ):
         pytest.fail("no folder")
+    with (
+        pytest.raises(RunError, match="could not be written: File name too long"),
+        locked(tmp_path / ("x" * 300), busy=""),
+    ):
+        pytest.fail("no file")
 
 
 def test_a_stamp_changes_with_size_and_time_and_follows_links(tmp_path):

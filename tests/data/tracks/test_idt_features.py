@@ -12,8 +12,7 @@ from moving import panned, with_object
 from videoattn import parallel
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.probes.video import write_video
-from videoattn.data.tracks.extraction import video_tracks
-from videoattn.data.tracks.features import TrackCache
+from videoattn.data.tracks.features import TrackCache, video_tracks
 from videoattn.data.tracks.settings import IDTSettings
 from videoattn.data.tracks.tracks import extract, rooted
 from videoattn.errors import InputError, RunError

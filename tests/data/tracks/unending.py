@@ -1,6 +1,6 @@
 """A worker's function that a worker can import fast."""
 
-from videoattn.data.tracks.extraction import compute
+from videoattn.data.tracks.features import compute
 
 
 def compute_only_the_first(settings, decoder, video, target):

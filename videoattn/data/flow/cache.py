@@ -1,7 +1,7 @@
 """Optical flow of videos, computed once and kept on disk.
 
 The frames are decoded at a chosen shorter side, turned grey, and the flow between them is clipped and quantised to 8
-bits (`optical_flow`). A video of n frames has n - 1 fields.
+bits (`quantise`). A video of n frames has n - 1 fields.
 """
 
 from collections.abc import Iterable, Sequence

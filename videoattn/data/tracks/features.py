@@ -1,6 +1,7 @@
 """Tracks of videos, computed once and kept on disk.
 
-A file holds the rooted descriptors of a clip as float16, 0.85 kB a track, without the tracks' places.
+A file holds the rooted descriptors of a clip as float16, 0.85 kB a track, without the tracks' places. Worker processes
+import this: neither torch nor scikit-learn, so that they start fast and stay small.
 """
 
 import zipfile
@@ -13,9 +14,13 @@ import numpy as np
 
 from videoattn.data.content_cache import CacheReport, ContentCache
 from videoattn.data.datasets.videos import Source, source_of
-from videoattn.data.tracks.extraction import compute
+from videoattn.data.decode.decoder import Decoder, UnreadableVideo, short_side
+from videoattn.data.decode.gray import gray_frames
+from videoattn.data.flow.algorithms import SMALLEST
 from videoattn.data.tracks.settings import IDTSettings
+from videoattn.data.tracks.tracks import Tracks, extract, rooted
 from videoattn.errors import RunError
+from videoattn.io import atomic
 
 _DAMAGE = (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError)  # what numpy raises on a damaged file
 
@@ -64,3 +69,25 @@ class TrackCache(ContentCache):
             raise RunError(f"no tracks of {video} in {self.folder}: build them first") from error
         except _DAMAGE as error:
             raise RunError(f"{path} is damaged ({error}); delete it and build the tracks again") from error
+
+
+def compute(settings: IDTSettings, decoder: Decoder, video: Path | Source, target: Path) -> None:
+    """Write the tracks of one video to the file `target`. Raises UnreadableVideo."""
+    tracks = video_tracks(decoder, video, settings)
+    arrays = {name: array.astype(np.float16) for name, array in rooted(tracks).items()}
+    with atomic(target) as file:
+        np.savez(file, count=len(tracks), **arrays)
+
+
+def video_tracks(decoder: Decoder, video: Path | Source, settings: IDTSettings) -> Tracks:
+    """The tracks of a video or a part of it; their points are in pixels of the frames at `settings.short_side`.
+
+    Raises UnreadableVideo.
+    """
+    info = decoder.info(video)
+    size = (info.height, info.width)
+    if settings.short_side is not None:
+        size = short_side(*size, settings.short_side)
+    if min(size) < SMALLEST:
+        raise UnreadableVideo(video, f"frames of {size[0]}x{size[1]} pixels; flow needs {SMALLEST}")
+    return extract(gray_frames(decoder, video, info.frames, size), settings)
