@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -91,15 +92,17 @@ def test_a_lock_that_another_process_has_is_refused_in_the_words_given(tmp_path,
         pytest.fail("two hold it")
 
 
-def test_who_waits_says_so_and_goes_on_when_the_lock_is_free(tmp_path, holder, capsys):
-    command = [sys.executable, "-c", HOLD.replace('busy=""', 'busy="waiting", wait=True'), str(tmp_path / "run/.lock")]
+@pytest.mark.parametrize("busy", ["waiting", ""])
+def test_who_waits_says_so_and_goes_on_when_the_lock_is_free(tmp_path, holder, capsys, busy):
+    command = [sys.executable, "-c", HOLD.replace('busy=""', f"busy={busy!r}, wait=True"), str(tmp_path / "run/.lock")]
     path = {"PYTHONPATH": str(Path(videoattn.__file__).parents[1])}
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, env=os.environ | path, **pipes) as second:
-        assert second.stdout.readline() == "waiting\n"
-        assert second.poll() is None
+        if busy:
+            assert b"".join(iter(lambda: os.read(second.stdout.fileno(), 1), b"\n")) == b"waiting"
+        assert select.select([second.stdout], [], [], 0.3)[0] == []
         holder.stdin.close()
-        assert second.stdout.readline() == "held\n"
+        assert second.stdout.read() == b"held\n"
         assert second.wait() == 0
     with locked(tmp_path / "run/.lock", busy="not said", wait=True):
         assert capsys.readouterr().out == ""
