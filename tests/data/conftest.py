@@ -1,11 +1,20 @@
-"""What the tests of decoding share."""
+"""What the tests of decoding share, and a cache for each test file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clips import encode, gray
 
 from videoattn.data.decode.decoder import Decoder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """What tests remember of files does not stand in the cache of the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDEOATTN_CACHE", str(tmp_path_factory.mktemp("own_cache")))
+        yield
 
 
 @pytest.fixture(scope="module")

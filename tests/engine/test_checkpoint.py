@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import torch
 
 from videoattn.engine import checkpoint
 from videoattn.errors import RunError
-from videoattn.io import write_atomically
 
 STATE = {"identity": "x", "rows": [{"epoch": 1, "loss": 0.5}], "model": {"w": torch.arange(6.0).view(2, 3)}}
 
@@ -22,6 +22,13 @@ class Touch:
 
     def __reduce__(self):
         return os.mkdir, (str(self.path),)
+
+
+class Unsaved:
+    """Cannot be saved."""
+
+    def __reduce__(self):
+        raise RuntimeError("meta")
 
 
 def test_what_is_saved_is_loaded_and_nothing_else_is_left(tmp_path):
@@ -63,21 +70,30 @@ def test_another_file_is_named(tmp_path, content):
         checkpoint.load(path)
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"file/x\.json could not be written: .*; nothing was there before"):
-        write_atomically(tmp_path / "file" / "x.json", b"1")
+def test_a_full_disk_is_named_and_leaves_the_checkpoint_from_before(tmp_path):
+    path = tmp_path / "x.pt"
+    checkpoint.save(path, STATE)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    state = {"model": {"w": torch.arange(100_000.0)}}
+    for room in (0, 100, 10_000, 400_000, 401_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(RunError, match=r"x\.pt could not be written: File too large; the file from before"):
+                checkpoint.save(path, state)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["x.pt"]
 
 
-def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
-    path = tmp_path / "x.json"
-    write_atomically(path, b"old")
+def test_other_errors_pass_through(tmp_path):
+    with pytest.raises(RuntimeError, match="meta"):
+        checkpoint.save(tmp_path / "x.pt", {"w": Unsaved()})
+    assert os.listdir(tmp_path) == []
 
-    def fail(_: int) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(RunError, match=r"x\.json could not be written: No space left on device; the file from before"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+def test_a_checkpoint_is_not_copied_in_memory(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(torch, "save", lambda state, file: written.append(file.name))
+    checkpoint.save(tmp_path / "x.pt", STATE)
+    assert written == [str(tmp_path / f".x.pt.{os.getpid()}.part")]

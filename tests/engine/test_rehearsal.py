@@ -16,7 +16,6 @@ from videoattn.engine.loop import Shuffle
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Start
 from videoattn.engine.recipe import rehearsed
-from videoattn.engine.run_lock import LOCK
 from videoattn.engine.study import Study
 from videoattn.errors import InputError
 
@@ -97,7 +96,7 @@ def test_a_job_without_a_place_in_the_run_is_told_before_anything_is_trained(tmp
     )
     with pytest.raises(InputError, match="holds no network 'z'; it holds a"):
         other.run()
-    assert [path.name for path in other.folder.iterdir()] == [LOCK]
+    assert [path.name for path in other.folder.iterdir()] == [".lock"]
 
 
 def test_earlier_jobs_may_be_those_of_the_run_alone(tmp_path):

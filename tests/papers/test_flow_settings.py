@@ -3,7 +3,8 @@
 import pytest
 
 from videoattn import cli
-from videoattn.data.flow.cache import FlowCache, FlowReport, FlowSettings
+from videoattn.data.content_cache import CacheReport
+from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.engine.parameters import check
 from videoattn.papers import flow_settings
 from videoattn.papers.cma import study as cma
@@ -25,7 +26,7 @@ def built(monkeypatch, root):
 
     def build(self, videos, **_):
         asked.append(self.settings)
-        return FlowReport(0, len(videos), ())
+        return CacheReport(0, len(videos), ())
 
     monkeypatch.setattr(FlowCache, "build", build)
     monkeypatch.setenv("VIDEOATTN_CACHE", str(root / "cache"))

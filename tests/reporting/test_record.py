@@ -5,7 +5,6 @@ import torch
 from example import record
 
 from videoattn.engine.record import PACKAGES, environment, publish, read, records
-from videoattn.engine.run_lock import LOCK
 from videoattn.errors import RunError
 
 
@@ -21,7 +20,7 @@ def run(tmp_path):
         "figures/b.png",
         "figures/notes.txt",
         "scores/rgb.pt",
-        LOCK,
+        ".lock",
     ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(name.encode())

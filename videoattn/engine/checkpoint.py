@@ -1,20 +1,28 @@
 """Checkpoints that are whole or absent, and that load without executing pickled code."""
 
-import io
 import pickle
 from pathlib import Path
 
 import torch
 
 from videoattn.errors import RunError
-from videoattn.io import write_atomically
+from videoattn.io import atomic
 
 
 def save(path: Path, state: dict) -> None:
-    """Write tensors, numbers, strings, lists and dicts of these as a checkpoint, atomically."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
+    """Write tensors, numbers, strings, lists and dicts of these as a checkpoint, atomically and without a copy of it
+    in memory.
+
+    Raises:
+        RunError: the disk refuses; the checkpoint from before is intact.
+    """
+    with atomic(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch tries to end the file that it could not write
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load(path: Path) -> dict:

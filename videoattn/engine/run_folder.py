@@ -1,6 +1,5 @@
 """What a study leaves in the folder of its run: checkpoints, scores and the log of its trainings."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from videoattn.engine import checkpoint
 from videoattn.errors import InputError, RunError
-from videoattn.io import write_atomically
+from videoattn.io import atomic, write_atomically
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,8 @@ class RunFolder:
 
     def keep_scores(self, job: str, seed: int, scores: Mapping[str, Tensor]) -> None:
         """Write scores and labels, all or nothing. Raises RunError where the disk refuses."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **{key: values.numpy() for key, values in scores.items()})
-        write_atomically(self.scores_path(job, seed), buffer.getvalue())
+        with atomic(self.scores_path(job, seed)) as file:
+            np.savez(file, **{key: values.numpy() for key, values in scores.items()})
 
     def add_to_log(self, job: str, seed: int, rows: Sequence[Mapping[str, float]]) -> None:
         """Put the epochs of a training into the log: loss, accuracy and learning rate. What the log holds of the same

@@ -16,12 +16,12 @@ from videoattn.engine.recipe import digest, values
 from videoattn.engine.record import Record, read
 from videoattn.engine.rows import row_metrics
 from videoattn.engine.run_folder import RunFolder
-from videoattn.engine.run_lock import locked
 from videoattn.engine.runtime import Runtime, runtime_of
 from videoattn.engine.schedule import in_order
 from videoattn.engine.study_data import StudyData
 from videoattn.engine.task import Task, data_of, fresh_network, run_task, steps_of, study_data
 from videoattn.errors import InputError
+from videoattn.io import locked
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
 
@@ -188,7 +188,8 @@ class Study:
         Running again goes on where a killed run stood, and trains nothing twice. Raises RunError where another process
         runs the same.
         """
-        with locked(self.folder):
+        busy = f"another process works on this run, {self.folder}: wait for it, then the same command goes on"
+        with locked(self.folder / ".lock", busy=busy):
             return self._run()
 
     def _run(self) -> Record:

@@ -1,13 +1,12 @@
 """What training and test lists share: names, frames, bytes."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from videoattn.data.content import ContentIndex
-from videoattn.data.datasets.overlap import copies, overlap, state
+from videoattn.data.datasets.overlap import copies, overlap
 from videoattn.data.datasets.videos import Sample, VideoList
+from videoattn.data.index import FileIndex
 
 
 def listed(subset, *samples):
@@ -49,8 +48,7 @@ def files(tmp_path):
 def found(root, *names):
     samples = [[Sample(own, root / own, 0) if isinstance(own, str) else own for own in subset] for subset in names]
     lists = [listed(subset, *own) for subset, own in zip(("train", "test"), samples, strict=True)]
-    states = {sample.path: state(sample.path) for videos in lists for sample in videos.samples}
-    return copies(*lists, states, ContentIndex(root / "contents"))
+    return copies(*lists, FileIndex(root / "index"))
 
 
 def test_copies_have_the_same_bytes(files):
@@ -73,21 +71,9 @@ def test_only_what_is_equally_large_is_read(files, monkeypatch):
         read.extend(sorted(path.name for path in paths))
         return {}
 
-    monkeypatch.setattr(ContentIndex, "digests", digests)
+    monkeypatch.setattr(FileIndex, "digests", digests)
     (files / "more.mp4").write_bytes(b"longer")
     assert found(files, ["more.mp4", "none.mp4"], ["one.mp4", "none.mp4"]) == []
     early, late = (Sample(name, files / "one.mp4", 0, frames=part) for name, part in (("e", (0, 5)), ("l", (5, 9))))
     assert found(files, [early], [late]) == []
     assert read == []
-
-
-def test_the_state_of_a_folder_is_that_of_all_it_holds(files):
-    for number, path in enumerate([files / "one", files / "one" / "1.jpg", files / "one" / "2.jpg"]):
-        os.utime(path, ns=(0, 1000 * (3 - number)))
-    assert state(files / "one") == (6, 3000)
-    os.utime(files / "one" / "2.jpg", ns=(0, 5000))
-    assert state(files / "one") == (6, 5000)
-    (files / "one" / "1.jpg").write_bytes(b"longer")
-    assert state(files / "one")[0] == 8
-    assert state(files / "one.mp4") == (4, (files / "one.mp4").stat().st_mtime_ns)
-    assert state(files / "gone") == (0, 0)

@@ -17,7 +17,7 @@ from videoattn.data.datasets.splits import readable
 from videoattn.data.datasets.videos import Sample, Source, VideoList
 from videoattn.data.decode.decoder import Decoder, UnreadableVideo
 from videoattn.data.flow.cache import FlowCache, FlowSettings
-from videoattn.data.verify.inspect import survey
+from videoattn.data.verify.inspect import inspect_videos
 from videoattn.errors import RunError
 
 DIS = FlowSettings(algorithm="dis", short_side=48)
@@ -74,16 +74,17 @@ def test_clips_of_parts_are_not_mixed_up(root):
         clips.close()
 
 
-def test_a_survey_and_clips_keep_parts_apart(root):
+def test_inspection_and_clips_keep_parts_apart(root):
     bad = (part("long.mp4", frames=(24, 30)), part("long", frames=(9, 12)), part("text.mp4", frames=(0, 2)))
     lists = (listed(root, *PARTS, *bad), listed(root, *bad[:1], *PARTS[:2], subset="test"))
-    found = survey(lists, workers=2)
+    found = inspect_videos(lists, workers=2)
+    readable = {source: one.info for source, one in found.items() if one.info}
     sources = [sample.source for sample in lists[0].samples]
-    assert list(found.readable) == sources[:5]
-    assert [(info.first, info.frames) for info in found.readable.values()] == [(s, 4) for s in STARTS]
-    assert list(found.unreadable) == sources[5:]
-    assert found.unreadable[sources[5]] == "the part begins at frame 24; the video has 24 frames"
-    assert [info.decoder for info in found.readable.values()].count("images") == 2
+    assert list(readable) == sources[:5]
+    assert [(info.first, info.frames) for info in readable.values()] == [(s, 4) for s in STARTS]
+    assert list(found)[5:] == sources[5:]
+    assert found[sources[5]].reason == "the part begins at frame 24; the video has 24 frames"
+    assert [info.decoder for info in readable.values()].count("images") == 2
     data = VideoData(lambda: lists, max_unreadable=0.5)
     assert [len(videos.samples) for videos in data.lists] == [5, 2]
     assert [line.partition(":")[0] for line in data.unreadable] == ["5", "6", "7", "0"]

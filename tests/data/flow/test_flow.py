@@ -31,18 +31,18 @@ def read_gray(path):
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
 
 
-def compute_or_die(job):
+def compute_or_die(settings, decoder, video, target):
     """Stands for a worker whose process is killed over one of the videos."""
-    if job.video.name == "2.mp4":
+    if video.name == "2.mp4":
         os.kill(os.getpid(), signal.SIGKILL)
-    return compute(job)
+    compute(settings, decoder, video, target)
 
 
-def compute_only_the_first(job):
+def compute_only_the_first(settings, decoder, video, target):
     """Stands for a worker that never ends the second video."""
-    while job.video.name != "0.mp4":
+    while video.name != "0.mp4":
         pass
-    return compute(job)
+    compute(settings, decoder, video, target)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_truncated_file_is_computed_again_and_leftovers_are_removed(built, vid
     damaged = archives(cache)[0]
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[: len(whole) // 2])
-    damaged.with_suffix(".zip.4711.tmp").write_bytes(b"half")
+    damaged.with_name(f".{damaged.name}.4711.part").write_bytes(b"half")
     report = cache.build(videos[:3], workers=1, progress=False)
     assert (report.computed, report.cached) == (1, 2)
     assert damaged.read_bytes() == whole
@@ -189,7 +189,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, limits[1]))  # no file can grow beyond; this flow needs more
     try:
-        with pytest.raises(RunError, match=f"cannot store flow in .*{os.strerror(errno.EFBIG)}"):
+        with pytest.raises(RunError, match=f"could not be written: {os.strerror(errno.EFBIG)}"):
             FlowCache(tmp_path, DIS).build([video], workers=1, progress=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

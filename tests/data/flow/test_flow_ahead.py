@@ -2,12 +2,13 @@
 
 import pytest
 from textures import write_moving
+from videoattn.data.clips.two_stream import flow_cache
 
 from videoattn import cli
-from videoattn.data.clips.two_stream import flow_cache
+from videoattn.data.content_cache import CacheReport
 from videoattn.data.decode.decoder import UnreadableVideo
 from videoattn.data.flow import command as module
-from videoattn.data.flow.cache import FlowCache, FlowReport, FlowSettings
+from videoattn.data.flow.cache import FlowCache, FlowSettings
 
 DIS = FlowSettings(algorithm="dis", short_side=32)
 ARGUMENTS = ("--algorithm", "dis", "--short-side", "32", "--workers", "1")
@@ -38,7 +39,7 @@ def builds(monkeypatch):
     def build(self, videos, *, workers, progress=True):
         asked.append((self.settings, [video.path.name for video in videos]))
         self.folder.mkdir(parents=True, exist_ok=True)
-        return FlowReport(len(videos), 0, ())
+        return CacheReport(len(videos), 0, ())
 
     monkeypatch.setattr(FlowCache, "build", build)
     monkeypatch.setattr(FlowCache, "size", lambda self, video: 3_000_000)
@@ -59,15 +60,15 @@ def test_the_flow_is_there_for_trainings_and_is_not_computed_twice(root, capsys)
     assert lines[-1] == "computed: 8, there before: 0, unreadable: 0"
     cache = flow_cache(DIS)
     sizes = {video: cache.size(video) for video in root.rglob("*.mp4")}
-    assert sizes == {video: cache._archive(video).stat().st_size for video in sizes}
+    assert sizes == {video: cache.path(video).stat().st_size for video in sizes}
     assert len(sizes) == 8
     assert run(root, *ARGUMENTS) == 0
     out = capsys.readouterr().out
     assert "take about" not in out
     assert "estimated" not in out
     assert out.splitlines()[-1] == "computed: 0, there before: 8, unreadable: 0"
-    cache._archive(root / "train/a/0.mp4").unlink()  # one of the four
-    cache._archive(root / "train/a/1.mp4").unlink()  # one of the others
+    cache.path(root / "train/a/0.mp4").unlink()  # one of the four
+    cache.path(root / "train/a/1.mp4").unlink()  # one of the others
     assert run(root, *ARGUMENTS) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "time and space are estimated from 4 of the videos"
@@ -93,7 +94,7 @@ def test_time_and_space_are_estimated_from_videos_all_over_the_list(root, builds
 def test_what_is_there_takes_neither_time_nor_space(root, builds, monkeypatch, capsys):
     moments = iter((100.0, 104.0))
     monkeypatch.setattr(module, "monotonic", lambda: next(moments))
-    monkeypatch.setattr(FlowCache, "build", lambda self, videos, **_: FlowReport(1, len(videos) - 1, ()))
+    monkeypatch.setattr(FlowCache, "build", lambda self, videos, **_: CacheReport(1, len(videos) - 1, ()))
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 4_000_000_000}))
     assert run(root, *ARGUMENTS) == 0
     assert "the other 4 take about 00:04 and 3.0 MB; 4.0 GB are free\n" in capsys.readouterr().out
@@ -113,7 +114,7 @@ def test_more_than_a_twentieth_of_a_list_unreadable_fails(tmp_path, builds, monk
         for number in range(20, 40):
             (tmp_path / place / f"{number}.mp4").touch()
     failures = tuple(UnreadableVideo(tmp_path / name, "an empty file") for name in where)
-    monkeypatch.setattr(FlowCache, "build", lambda self, videos, **_: FlowReport(0, 0, failures))
+    monkeypatch.setattr(FlowCache, "build", lambda self, videos, **_: CacheReport(0, 0, failures))
     assert run(tmp_path, *ARGUMENTS) == code
     said = capsys.readouterr()
     assert f"unreadable: {len(where)}\n  {tmp_path / where[0]}: an empty file\n" in said.out

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from videoattn.data.flow.archive import count_fields, is_complete, read_fields, write_archive
+from videoattn.data.content_cache import is_complete
+from videoattn.data.flow.archive import count_fields, read_fields, write_archive
 from videoattn.errors import InputError, RunError
 
 

@@ -12,8 +12,7 @@ from moving import panned, with_object
 from videoattn import parallel
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.probes.video import write_video
-from videoattn.data.tracks.extraction import video_tracks
-from videoattn.data.tracks.features import TrackCache
+from videoattn.data.tracks.features import TrackCache, video_tracks
 from videoattn.data.tracks.settings import IDTSettings
 from videoattn.data.tracks.tracks import extract, rooted
 from videoattn.errors import InputError, RunError
@@ -122,7 +121,10 @@ def test_a_second_build_computes_nothing_and_half_a_file_counts_as_none(built, v
     assert cache.build(videos[:5], workers=1, progress=False).cached == 5
 
 
-@pytest.mark.parametrize(("workers", "limit"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
-def test_refuses_values_that_cannot_be(tmp_path, workers, limit):
-    with pytest.raises(InputError, match=f"workers is {workers} and decode_limit {limit}"):
+@pytest.mark.parametrize(
+    ("workers", "limit", "told"),
+    [(0, 1.0, "workers is 0"), (1, 0.0, "decode_limit is 0.0"), (1, float("nan"), "decode_limit is nan")],
+)
+def test_refuses_values_that_cannot_be(tmp_path, workers, limit, told):
+    with pytest.raises(InputError, match=f"^{told}; it must be positive$"):
         TrackCache(tmp_path, SETTINGS).build([], workers=workers, decode_limit=limit)

@@ -76,9 +76,10 @@ def test_learned_are_the_principal_axes_and_a_mixture(words):
     assert words.weights[farthest.argmax()] == pytest.approx(0.25, abs=0.01)
 
 
-def test_learning_is_repeatable_and_survives_a_file(words):
+def test_learning_is_repeatable_and_survives_a_file(words, tmp_path):
     vectors = np.random.default_rng(3).normal(0, 1, (50, 6))
-    one, two = learn(vectors, SETTINGS), Words.from_bytes(learn(vectors, SETTINGS).to_bytes())
+    learn(vectors, SETTINGS).save(tmp_path / "words.npz")
+    one, two = learn(vectors, SETTINGS), Words.load(tmp_path / "words.npz")
     for name in Words.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     np.testing.assert_array_equal(one.encode(vectors), two.encode(vectors))

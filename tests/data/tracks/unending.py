@@ -1,10 +1,10 @@
 """A worker's function that a worker can import fast."""
 
-from videoattn.data.tracks.extraction import compute
+from videoattn.data.tracks.features import compute
 
 
-def compute_only_the_first(job):
+def compute_only_the_first(settings, decoder, video, target):
     """Stands for a worker that never ends the second video."""
-    while job.video.name != "0.mp4":
+    while video.name != "0.mp4":
         pass
-    return compute(job)
+    compute(settings, decoder, video, target)

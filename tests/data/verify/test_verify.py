@@ -1,16 +1,19 @@
 """A data set verified: what makes it fail, what is decoded, and what is not decoded again."""
 
+import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from clips import encode, gray
 
 from videoattn import cli
 from videoattn.data.datasets import about, ucf101
-from videoattn.data.verify import verify as module
-from videoattn.data.verify.verify import verify
+from videoattn.data.verify import inspect as module
+from videoattn.data.verify.verify import default_report, verify
 from videoattn.errors import InputError
+from videoattn.io import locked
 
 OLD = 1_600_000_000_000_000_000  # ns
 
@@ -23,13 +26,13 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The names of the samples that are decoded, which happens here, without processes."""
+    """The names of the files that are decoded, which happens here, without processes."""
     names = []
 
     def here(work, jobs, *, workers, died, initializer, initargs):
         initializer(*initargs)
         for job in jobs:
-            names.append(job.name.rpartition("/")[2])
+            names.append(job.path.name)
             yield job, work(job)
 
     monkeypatch.setattr(module, "each", here)
@@ -82,18 +85,66 @@ def test_a_whole_data_set_passes(ucf, decoded, cache, capsys):
 def test_what_was_decoded_is_not_decoded_again(ucf, decoded, cache, capsys):
     assert run(ucf) == 0
     (report,) = cache.glob("verify/*.jsonl")
-    lines = report.read_bytes().splitlines(keepends=True)
-    report.write_bytes(lines[0] + lines[1] + lines[2][:30])  # as a kill leaves it
+    lines = report.read_bytes()
+    report.unlink()
+    put(ucf / "UCF-101/B/3.avi", (ucf / "UCF-101/B/3.avi").read_bytes(), changed=OLD + 1)
     decoded.clear()
     capsys.readouterr()
     assert run(ucf) == 0
     assert decoded == ["3.avi"]
-    assert report.read_bytes().splitlines()[:2] == [line.strip() for line in lines[:2]]
+    assert report.read_bytes().splitlines()[:2] == lines.splitlines()[:2]
     out = capsys.readouterr().out
-    assert f"3 videos, 2 of them decoded before; report: {report}" in out
+    assert "3 videos, 2 of them inspected before\n" in out
     assert "readable: 3 of 3" in out
     assert run(ucf, "--quick") == 0  # all frames are more than two
     assert decoded == ["3.avi"]
+
+
+def test_the_report_holds_a_line_for_each_sample(ucf, decoded, tmp_path, capsys):
+    put(ucf / "UCF-101/B/2.avi", b"")
+    assert run(ucf, "--report", str(tmp_path / "new" / "mine.jsonl")) == 1
+    lines = [json.loads(line) for line in (tmp_path / "new/mine.jsonl").read_text().splitlines()]
+    assert [line["name"] for line in lines] == ["UCF-101/A/1.avi", "UCF-101/B/2.avi", "UCF-101/B/3.avi"]
+    assert (lines[0]["info"]["frames"], lines[0]["whole"], lines[0]["declared"], lines[0]["reason"]) == (
+        40,
+        True,
+        40,
+        "",
+    )
+    assert (lines[1]["info"], lines[1]["reason"]) == (None, "an empty file")
+    assert (tmp_path / "new/mine.jsonl.txt").is_file()
+
+
+@pytest.mark.parametrize("text", ["my notes\n", '{"frames": 3}', "{"])
+def test_a_file_of_another_kind_is_refused_and_left_as_it_is(ucf, decoded, tmp_path, capsys, text):
+    (tmp_path / "file").write_text(text)
+    assert run(ucf, "--report", str(tmp_path / "file")) == 2
+    assert f"{tmp_path / 'file'} is no report of videos; name another file" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == text
+    assert decoded == []
+
+
+def test_a_report_that_cannot_be_written_is_named_before_anything_is_decoded(ucf, decoded, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run(ucf, "--report", str(tmp_path / "file" / "report")) == 2
+    assert "file/report cannot be read: Not a directory; name another file" in capsys.readouterr().err
+    with locked(tmp_path / ".report.lock", busy=""):
+        assert run(ucf, "--report", str(tmp_path / "report")) == 1
+    assert f"another process writes the report {tmp_path / 'report'}: wait for it" in capsys.readouterr().err
+    assert decoded == []
+    assert run(ucf, "--report", str(tmp_path / "report")) == 0
+
+
+def test_the_default_place_is_of_the_folder_itself(tmp_path, cache, monkeypatch):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    place = default_report("ucf101", tmp_path / "set")
+    assert place.parent == cache / "verify"
+    assert place.name.startswith("ucf101-")
+    assert place.suffix == ".jsonl"
+    monkeypatch.chdir(tmp_path)
+    assert default_report("ucf101", tmp_path / "link") == default_report("ucf101", Path("set")) == place
+    assert len({place, default_report("ucf101", tmp_path), default_report("folder", tmp_path / "set")}) == 3
 
 
 def test_a_changed_file_is_decoded_again(ucf, decoded, clip, capsys):
@@ -110,13 +161,13 @@ def test_a_changed_file_is_decoded_again(ucf, decoded, clip, capsys):
 
 def test_more_frames_or_more_time_decode_again(ucf, decoded, tmp_path, monkeypatch):
     put(ucf / "UCF-101/A/1.avi", b"")
-    report, asked, look = ["--report", str(tmp_path / "mine.jsonl")], [], module.look
+    report, asked, inspect = ["--report", str(tmp_path / "mine.jsonl")], [], module.inspect
 
     def spy(decoder, path, *, whole):
         asked.append(whole)
-        return look(decoder, path, whole=whole)
+        return inspect(decoder, path, whole=whole)
 
-    monkeypatch.setattr(module, "look", spy)
+    monkeypatch.setattr(module, "inspect", spy)
     assert run(ucf, "--quick", *report) == 1
     assert run(ucf, "--quick", *report) == 1
     assert decoded == ["1.avi", "2.avi", "3.avi"]
@@ -130,20 +181,17 @@ def test_more_frames_or_more_time_decode_again(ucf, decoded, tmp_path, monkeypat
 
 
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(ucf, decoded, monkeypatch, cache, capsys):
-    look = module._look
+    inspect = module._inspect
 
-    def interrupted(job):
-        if job.name.endswith("2.avi"):
+    def interrupted(source, *, whole):
+        if source.path.name == "2.avi":
             raise KeyboardInterrupt
-        return look(job)
+        return inspect(source, whole=whole)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_look", interrupted)
+        patch.setattr(module, "_inspect", interrupted)
         assert run(ucf) == 130
-    (report,) = cache.glob("verify/*.jsonl")
-    assert capsys.readouterr().err == (
-        f"stopped; what is done stands in {report}, and the same command goes on from there\n"
-    )
+    assert capsys.readouterr().err == "stopped; what is done is remembered, and the same command goes on from there\n"
     decoded.clear()
     assert run(ucf) == 0
     assert decoded == ["2.avi", "3.avi"]

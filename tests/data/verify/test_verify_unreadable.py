@@ -8,7 +8,7 @@ from clips import encode, gray
 
 from videoattn import cli
 from videoattn.data.decode.decoder import Decoder
-from videoattn.data.verify import verify as module
+from videoattn.data.verify import inspect as module
 
 # The decoder's process, in which opening a file of this name hangs, or kills the process.
 FRAGILE = """
@@ -34,14 +34,14 @@ def start_fragile(time_limit):
     module._decoder = Fragile(time_limit=time_limit)
 
 
-def look_or_die(job):
+def inspect_or_die(source, *, whole):
     """Stands for a worker whose process is killed over one of the videos."""
-    if "die" in job.name:
+    if "die" in source.path.name:
         os.kill(os.getpid(), signal.SIGKILL)
-    return look_in_worker(job)
+    return inspect_in_worker(source, whole=whole)
 
 
-look_in_worker = module._look
+inspect_in_worker = module._inspect
 
 
 def put(path, content):
@@ -52,7 +52,7 @@ def put(path, content):
 def test_files_that_cannot_be_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "_start", start_fragile)
-    monkeypatch.setattr(module, "_look", look_or_die)
+    monkeypatch.setattr(module, "_inspect", inspect_or_die)
     clip = encode(tmp_path / "clip.avi", gray(40, 32, 32), codec="mpeg4").read_bytes()
     names = ("a/whole.avi", "a/hang.avi", "b/crash.avi", "b/die.avi")
     for number, name in enumerate(names):

@@ -14,8 +14,7 @@ from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets.splits import Lists, describe, readable
 from videoattn.data.decode.decoder import UnreadableVideo
 from videoattn.data.flow.cache import FlowCache, FlowSettings
-from videoattn.data.seen import seen_videos
-from videoattn.data.verify.inspect import survey
+from videoattn.data.verify.inspect import inspect_videos
 from videoattn.errors import InputError, RunError
 from videoattn.locations import cache_root
 from videoattn.parallel import cores
@@ -123,21 +122,20 @@ class VideoData:
     def _inspected(self, max_unreadable: float) -> Mapping:
         """What each video holds; those that cannot be read are taken off the lists."""
         whole = self.flow is not None
-        found = survey(
+        found = inspect_videos(
             self.lists,
             workers=cores(),
-            show=multiprocessing.parent_process() is None,
-            seen=seen_videos(whole=whole),
             whole=whole,
+            show=multiprocessing.parent_process() is None,
         )
-        failures = [UnreadableVideo(source, reason) for source, reason in found.unreadable.items()]
+        failures = [UnreadableVideo(source, one.reason) for source, one in found.items() if one.reason]
         if whole:
-            few = [source for source, info in found.readable.items() if info.frames < 2]
-            failures += [UnreadableVideo(source, f"{found.readable[source].frames} frame, no flow") for source in few]
+            few = {source: one.info.frames for source, one in found.items() if one.info and one.info.frames < 2}
+            failures += [UnreadableVideo(source, f"{frames} frame, no flow") for source, frames in few.items()]
         left = []
         for videos in self.lists:
             videos, lines = readable(videos, failures, max_unreadable)
             left.append(videos)
             self.unreadable += lines
         self.lists = tuple(left)
-        return found.readable
+        return {source: one.info for source, one in found.items()}

@@ -3,7 +3,6 @@
 Member 000000.png (or .jpg) is the grey image (2 H, W) of field 0: its x component above its y component.
 """
 
-import os
 import struct
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from videoattn.errors import InputError, RunError
+from videoattn.io import atomic
 
 ENCODINGS = {"png": (".png", []), "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])}
 _MEMBER_LIMIT = 1 << 26  # bytes of one image: 4096 x 4096 fields need less
@@ -27,28 +27,10 @@ def write_archive(path: Path, fields: Iterable[np.ndarray], encoding: str) -> No
     `fields` is consumed one at a time; what it raises passes through. Raises RunError where the disk refuses.
     """
     suffix, options = ENCODINGS[encoding]
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for index, field in enumerate(fields):
-                    _, image = cv2.imencode(suffix, field.reshape(-1, field.shape[-1]), options)
-                    archive.writestr(zipfile.ZipInfo(f"{index:06d}{suffix}"), image.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(
-            f"cannot store flow in {path.parent}: {error.strerror or error}; what is complete is kept"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def is_complete(path: Path) -> bool:
-    """Whether an archive is there and ends as one, which a truncated file does not."""
-    return zipfile.is_zipfile(path)
+    with atomic(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for index, field in enumerate(fields):
+            _, image = cv2.imencode(suffix, field.reshape(-1, field.shape[-1]), options)
+            archive.writestr(zipfile.ZipInfo(f"{index:06d}{suffix}"), image.tobytes())
 
 
 def count_fields(path: Path, encoding: str) -> int:

@@ -10,11 +10,12 @@ from time import monotonic
 from tqdm import tqdm
 
 from videoattn.data.clips.video_data import flow_cache
+from videoattn.data.content_cache import CacheReport
 from videoattn.data.datasets import about
 from videoattn.data.datasets.info import IMAGES
 from videoattn.data.datasets.splits import Lists, Unreadable, listed, readable
 from videoattn.data.datasets.videos import Source
-from videoattn.data.flow.cache import FlowCache, FlowReport, FlowSettings
+from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.errors import InputError
 from videoattn.parallel import cores
 
@@ -61,7 +62,7 @@ def asked(options: argparse.Namespace) -> tuple[FlowSettings, ...]:
     return (settings, replace(settings, compensated=True)) if options.warped else (settings,)
 
 
-def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> FlowReport:
+def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> CacheReport:
     """Compute what is missing in the cache that trainings read, after an estimate from a few videos.
 
     Raises RunError where more videos than may be cannot be read, of the training or of the test videos.

@@ -8,8 +8,7 @@ that of the authors' released code.
     tracks.py       points sampled densely, followed, and thrown away where they say nothing
     descriptors.py  histograms in the tube around a track
     fisher.py       the vector of a clip
-    extraction.py   what a worker process does to a video
-    features.py     tracks of many videos, kept on disk
+    features.py     tracks of a video, and of many videos, kept on disk
     classify.py     from two lists of videos to scores
     scores.py       scores in files, of this or another program
 

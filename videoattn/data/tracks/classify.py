@@ -4,7 +4,6 @@ H. Wang, C. Schmid. Action Recognition with Improved Trajectories, ICCV 2013, se
 class against the rest.
 """
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from videoattn.data.tracks.scores import VideoScores, load_scores, save_scores
 from videoattn.data.tracks.settings import IDTSettings, digest
 from videoattn.data.tracks.tracks import DESCRIPTORS
 from videoattn.errors import InputError, RunError
-from videoattn.io import write_atomically
+from videoattn.io import atomic
 from videoattn.progress import track
 
 _ABSENT = -1.0  # what the SVM of a class without training videos says of every video
@@ -121,7 +120,7 @@ def _words(cache: TrackCache, videos: Sequence[Source], folder: Path, show: bool
     for name in DESCRIPTORS:
         path = folder / f"{name}.npz"
         if path.is_file():
-            words[name] = Words.from_bytes(path.read_bytes())
+            words[name] = Words.load(path)
         else:
             missing.append(name)
     chosen = _chosen([cache.count(video) for video in videos], cache.settings) if missing else []
@@ -130,7 +129,7 @@ def _words(cache: TrackCache, videos: Sequence[Source], folder: Path, show: bool
         if not picked:
             raise InputError(f"none of {len(videos)} training videos has a track; a shorter length may give some")
         words[name] = learn(np.concatenate(picked), cache.settings)
-        write_atomically(folder / f"{name}.npz", words[name].to_bytes())
+        words[name].save(folder / f"{name}.npz")
     return {name: words[name] for name in DESCRIPTORS}
 
 
@@ -151,7 +150,7 @@ def _vectors(
     for video in videos:
         path = folder / "videos" / f"{cache.digest(video)}.npy"
         if not path.is_file():
-            buffer = io.BytesIO()
-            np.save(buffer, encode({name: cache.descriptor(video, name) for name in words}, words))
-            write_atomically(path, buffer.getvalue())
+            vector = encode({name: cache.descriptor(video, name) for name in words}, words)
+            with atomic(path) as file:
+                np.save(file, vector)
         yield np.load(path, allow_pickle=False)

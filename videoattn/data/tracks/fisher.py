@@ -17,10 +17,10 @@ Departures: the mixtures are fitted by scikit-learn, started by k-means, in at m
 Fitting 256 Gaussians holds 13 kB a track in memory: 3.3 GB for 256,000 tracks; fewer `sampled` ones take less.
 """
 
-import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from skimage.feature import fisher_vector, learn_gmm
@@ -30,6 +30,7 @@ from sklearn.mixture import GaussianMixture
 
 from videoattn.data.tracks.settings import IDTSettings
 from videoattn.errors import InputError
+from videoattn.io import atomic
 
 _STEPS = 100
 
@@ -63,16 +64,15 @@ class Words:
         powered = np.sign(found) * np.sqrt(np.abs(found))
         return (powered / max(np.linalg.norm(powered), np.finfo(np.float64).tiny)).astype(np.float32)
 
-    def to_bytes(self) -> bytes:
-        """As the content of an .npz file."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **{name: getattr(self, name) for name in self.__dataclass_fields__})
-        return buffer.getvalue()
+    def save(self, path: Path) -> None:
+        """As an .npz file, atomically. Raises RunError where the disk refuses."""
+        with atomic(path) as file:
+            np.savez(file, **{name: getattr(self, name) for name in self.__dataclass_fields__})
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Words":
-        """What `to_bytes` made; raises what numpy does where it is damaged."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    def load(cls, path: Path) -> "Words":
+        """What `save` wrote; raises what numpy does where it is damaged."""
+        with np.load(path, allow_pickle=False) as arrays:
             return cls(*(arrays[name] for name in cls.__dataclass_fields__))
 
 

@@ -4,7 +4,6 @@ A file holds `names`, n texts; `scores`, (n, classes), larger where a class is l
 texts of the columns.
 """
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from videoattn.errors import InputError
-from videoattn.io import write_atomically
+from videoattn.io import atomic
 
 _LISTED = 3  # names in a message
 _SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv")
@@ -34,10 +33,9 @@ class VideoScores:
 
 def save_scores(path: Path, scores: VideoScores) -> None:
     """As an `.npz` that `load_scores` reads; atomically. Raises RunError where the disk refuses."""
-    buffer = io.BytesIO()
     names, classes = (np.array(texts, dtype=str) for texts in (scores.names, scores.classes))
-    np.savez(buffer, names=names, classes=classes, scores=scores.values)
-    write_atomically(path, buffer.getvalue())
+    with atomic(path) as file:
+        np.savez(file, names=names, classes=classes, scores=scores.values)
 
 
 def load_scores(

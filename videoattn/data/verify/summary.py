@@ -8,7 +8,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from videoattn.data.datasets.videos import VideoList
-from videoattn.data.verify.report import Finding
+from videoattn.data.verify.inspect import Finding
 
 CUT = 0.9  # of the frames that a header declares: a video with fewer is taken for one that was cut short
 HEAD = ("split", "subset", "official", "listed", "present", "missing", "unreadable", "frames", "hours")
@@ -58,29 +58,31 @@ class Verification:
             ],
             "in training and test": list(self.overlaps),
             "missing": _missing(read, self.root),
-            "unreadable": [f"{self.root / f.name}: {f.reason}" for f in self.findings.values() if f.reason],
+            "unreadable": [f"{self.root / name}: {f.reason}" for name, f in self.findings.items() if f.reason],
         }
         return {kind: lines for kind, lines in found.items() if lines}
 
     def warnings(self) -> dict[str, list[str]]:
         """What a user should know and what official copies may have, as `problems` gives it."""
-        sound = [f for f in self.findings.values() if not f.reason]
-        cut = [f for f in sound if f.frames < CUT * f.declared]
+        sound = {self.root / name: f for name, f in self.findings.items() if f.info}
+        cut = {path: f for path, f in sound.items() if f.info.frames < CUT * f.declared}
         found = {
             "same bytes in training and test": list(self.copies),
-            "shorter than two frames: no flow": [str(self.root / f.name) for f in sound if f.frames < 2],
-            "shorter than its header says": [f"{self.root / f.name}: {f.frames} of {f.declared} frames" for f in cut],
+            "shorter than two frames: no flow": [str(path) for path, f in sound.items() if f.info.frames < 2],
+            "shorter than its header says": [
+                f"{path}: {f.info.frames} of {f.declared} frames" for path, f in cut.items()
+            ],
         }
         return {kind: lines for kind, lines in found.items() if lines}
 
     def as_text(self, most: int | None = None) -> str:
         """The table, and at most `most` problems and warnings of each kind."""
         lines = [f"{self.name} in {self.root}", "", _table(self), ""]
-        readable = [finding for finding in self.findings.values() if not finding.reason]
-        decoders = Counter(finding.decoder for finding in readable)
+        readable = [finding.info for finding in self.findings.values() if finding.info]
+        decoders = Counter(info.decoder for info in readable)
         by = f" ({', '.join(f'{_n(n)} by {name}' for name, n in sorted(decoders.items()))})" if readable else ""
         lines += [f"readable: {_n(len(readable))} of {_n(len(self.findings))}{by}"] if self.findings else []
-        untimed = sum(not finding.fps for finding in readable)
+        untimed = sum(not info.fps for info in readable)
         lines += [f"without a frame rate, and so not in the hours: {_n(untimed)}"] if untimed else []
         for prefix, found in (("", self.problems()), ("warning, ", self.warnings())):
             for kind, told in found.items():
@@ -97,8 +99,9 @@ def _table(found: Verification) -> str:
         if subset.videos:
             rows.append([*row, *map(_n, (subset.listed, len(subset.videos.samples), subset.videos.missing))])
             own = [found.findings[s.name] for s in subset.videos.samples if s.name in found.findings]
-            hours = sum(finding.frames / finding.fps for finding in own if finding.fps) / 3600
-            rows[-1] += [_n(sum(bool(f.reason) for f in own)), _n(sum(f.frames for f in own)), f"{hours:,.2f}"]
+            infos = [finding.info for finding in own if finding.info]
+            hours = sum(info.frames / info.fps for info in infos if info.fps) / 3600
+            rows[-1] += [_n(len(own) - len(infos)), _n(sum(info.frames for info in infos)), f"{hours:,.2f}"]
         else:
             rows.append(row + ["-"] * (len(HEAD) - len(row)))
     return tabulate(rows, HEAD, disable_numparse=True, colalign=("right", "left", *["right"] * (len(HEAD) - 2)))

@@ -1,31 +1,27 @@
 """A data set on disk, verified: are its lists the official ones, is each video there, and does each one decode?"""
 
 import argparse
+import hashlib
+import json
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
-from av.error import FFmpegError
-
-from videoattn.data.content import ContentIndex
 from videoattn.data.datasets import about, load
 from videoattn.data.datasets.info import IMAGES
-from videoattn.data.datasets.overlap import copies, overlap, state
-from videoattn.data.datasets.videos import Sample, Source
-from videoattn.data.decode.decoder import Decoder, UnreadableVideo, VideoInfo
-from videoattn.data.decode.pyav import Pictures, Refused
-from videoattn.data.verify.inspect import DIED, look
-from videoattn.data.verify.report import Finding, Report, State, default_report, open_report
+from videoattn.data.datasets.overlap import copies, overlap
+from videoattn.data.index import FileIndex
+from videoattn.data.verify.inspect import Finding, inspect_videos
 from videoattn.data.verify.summary import Subset, Verification
 from videoattn.errors import InputError, RunError
+from videoattn.io import locked, write_atomically
 from videoattn.locations import cache_root
-from videoattn.parallel import cores, each
-from videoattn.progress import track
+from videoattn.parallel import cores
 
 SHOWN = 5  # problems of each kind that are printed
+_BEGIN = b'{"name": '  # of each line of a report
 
 
 def main_verify(options: argparse.Namespace) -> None:
@@ -48,10 +44,10 @@ def main_verify(options: argparse.Namespace) -> None:
             show=True,
         )
     except KeyboardInterrupt:
-        print(f"stopped; what is done stands in {report}, and the same command goes on from there", file=sys.stderr)
+        print("stopped; what is done is remembered, and the same command goes on from there", file=sys.stderr)
         raise
     full = report.with_name(f"{report.name}.txt")
-    _write(full, found.as_text() + "\n")
+    write_atomically(full, (found.as_text() + "\n").encode())
     print(f"\n{found.as_text(SHOWN)}\nin full: {full}\nvideo by video: {report}")
     problems = found.problems()
     if problems:
@@ -70,34 +66,37 @@ def verify(
     workers: int,
     show: bool = False,
 ) -> Verification:
-    """Check the lists of a data set, and decode each video that is present and does not yet stand in the report.
+    """Check the lists of a data set, and decode each video that is present, unless the index knows what that gives.
 
     Args:
-        report: the file that keeps what was found of each video; it is made where there is none.
+        report: the file to write, at the end: a line of JSON for each video.
         whole: decode all frames, not the first and the last alone.
         time_limit: seconds that a video may take to open, and each 32 frames of it to decode.
         workers: processes that decode. show: print the progress.
 
     Raises:
-        InputError: an argument is wrong, or none of the lists can be read.
-        RunError: the report cannot be written.
+        InputError: an argument is wrong, none of the lists can be read, or the report is a file of another kind.
+        RunError: the report or the index cannot be written, or another process writes the report.
     """
     for argument, value in (("workers", workers), ("time_limit", time_limit)):
         if not value > 0:
             raise InputError(f"{argument} is {value}; it must be positive")
     subsets = _subsets(name, root, splits)
-    samples = {sample.name: sample for subset in subsets if subset.videos for sample in subset.videos.samples}
-    states = {path: state(path) for path in {sample.path for sample in samples.values()}}
-    decoded = [] if about(name).kind == IMAGES else list(samples.values())
-    with open_report(report) as kept:
-        _decode(decoded, states, kept, whole=whole, time_limit=time_limit, workers=workers, show=show)
-        findings = {sample.name: kept.findings[sample.name] for sample in decoded}
-    contents = ContentIndex(cache_root() / "verify" / "contents.sqlite")
+    _check_report(report)
+    index = FileIndex()
+    lists = [] if about(name).kind == IMAGES else [subset.videos for subset in subsets if subset.videos]
+    busy = f"another process writes the report {report}: wait for it, or name another one"
+    with locked(report.with_name(f".{report.name}.lock"), busy=busy):
+        found = inspect_videos(
+            lists, workers=workers, whole=whole, time_limit=time_limit, retry=False, show=show, index=index
+        )
+        findings = {sample.name: found[sample.source] for videos in lists for sample in videos.samples}
+        _write_report(report, findings)
     overlaps, copied = [], []
     for train, test in zip(subsets[::2], subsets[1::2], strict=True):
         if train.videos and test.videos:
-            found = copies(train.videos, test.videos, states, contents, threads=workers)
-            copied += [f"split {train.split}: {line}" for line in found]
+            alike = copies(train.videos, test.videos, index, threads=workers)
+            copied += [f"split {train.split}: {line}" for line in alike]
             overlaps += [f"split {train.split}: {line}" for line in overlap(train.videos, test.videos)]
     return Verification(name, root, subsets, findings, tuple(overlaps), tuple(copied), report)
 
@@ -120,97 +119,26 @@ def _subsets(name: str, root: Path, splits: Sequence[int]) -> tuple[Subset, ...]
     return tuple(found)
 
 
-def _decode(
-    samples: Sequence[Sample],
-    states: Mapping[Path, State],
-    report: Report,
-    *,
-    whole: bool,
-    time_limit: float,
-    workers: int,
-    show: bool,
-) -> None:
-    """Decode what does not stand in the report, and put it there."""
-    known = report.findings
-    left = [
-        sample
-        for sample in samples
-        if sample.name not in known
-        or not known[sample.name].answers(states[sample.path], whole=whole, limit=time_limit)
-    ]
-    if show:
-        print(
-            f"{len(samples):,} videos, {len(samples) - len(left):,} of them decoded before; report: {report.path}",
-            flush=True,
-        )
-    jobs = [_Job(sample.name, sample.source, whole) for sample in left]
-    looks = each(_look, jobs, workers=workers, died=_Seen(reason=DIED), initializer=_start, initargs=(time_limit,))
-    for job, seen in track(looks, total=len(jobs), what="videos", show=show):
-        size, mtime = states[job.source.path]
-        found = Finding(name=job.name, size=size, mtime=mtime, whole=whole, limit=time_limit, seconds=seen.seconds)
-        if seen.info:
-            report.add(replace(found, declared=seen.declared, **_held(seen.info)))
-        else:
-            report.add(replace(found, reason=seen.reason))
+def default_report(name: str, root: Path | str) -> Path:
+    """Where the report of data set `name` under `root` lies if the user names no other place."""
+    digest = hashlib.sha256(os.fsencode(Path(root).expanduser().resolve())).hexdigest()[:16]
+    return cache_root() / "verify" / f"{name}-{digest}.jsonl"
 
 
-@dataclass(frozen=True)
-class _Job:
-    name: str
-    source: Source
-    whole: bool
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a worker saw of a sample; without `info` there is a reason."""
-
-    seconds: float = 0.0
-    info: VideoInfo | None = None
-    declared: int = 0
-    reason: str = ""
-
-
-_decoder: Decoder | None = None  # of a worker process
-
-
-def _start(time_limit: float) -> None:
-    global _decoder
-    _decoder = Decoder(time_limit=time_limit)
-
-
-def _look(job: _Job) -> _Seen:
-    """In a worker: decode a sample."""
-    begun = time.monotonic()
+def _check_report(path: Path) -> None:
+    """Refuse to write over a file of another kind. Raises InputError."""
     try:
-        info = look(_decoder, job.source, whole=job.whole)
-    except UnreadableVideo as error:
-        return _Seen(round(time.monotonic() - begun, 3), reason=error.reason)
-    return _Seen(round(time.monotonic() - begun, 3), info, _declared(job.source))
-
-
-def _declared(source: Source) -> int:
-    """How many frames the header of a video file says that it has; 0 where it does not, or a part was read."""
-    if source.frames or source.seconds or source.path.is_dir():
-        return 0
-    try:
-        return round(Pictures(str(source.path)).declared())
-    except (Refused, FFmpegError):
-        return 0
-
-
-def _held(info: VideoInfo) -> dict[str, int | float | str]:
-    """What a report keeps of a video."""
-    return {name: getattr(info, name) for name in ("frames", "height", "width", "fps", "decoder")}
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a text at `path` in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
+        with path.open("rb") as file:
+            begin = file.read(len(_BEGIN))
+    except FileNotFoundError:
+        return
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise InputError(f"the report {path} cannot be read: {error.strerror}; name another file") from None
+    if begin not in (b"", _BEGIN):
+        raise InputError(f"{path} is no report of videos; name another file")
+
+
+def _write_report(path: Path, findings: Mapping[str, Finding]) -> None:
+    """A line of JSON for each sample: its name and its finding."""
+    lines = [json.dumps({"name": name, **asdict(finding)}) + "\n" for name, finding in findings.items()]
+    write_atomically(path, "".join(lines).encode())

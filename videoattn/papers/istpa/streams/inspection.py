@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from videoattn.data.decode.decoder import Decoder, short_side
-from videoattn.data.tracks.extraction import video_tracks
+from videoattn.data.tracks.features import video_tracks
 from videoattn.data.tracks.tracks import Tracks
 from videoattn.engine.record import Record
 from videoattn.engine.study import Study

@@ -1,4 +1,4 @@
-"""Videos looked through: what is decoded, and what cannot be."""
+"""Videos inspected: what is decoded, and what cannot be."""
 
 import pytest
 from clips import encode, gray
@@ -6,7 +6,7 @@ from clips import encode, gray
 from videoattn.data.datasets import load
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.verify import inspect as module
-from videoattn.data.verify.inspect import look, survey
+from videoattn.data.verify.inspect import inspect, inspect_videos
 from videoattn.errors import RunError
 
 
@@ -25,16 +25,18 @@ def root(tmp_path_factory):
 
 
 def test_every_video_is_decoded(root, capsys):
-    found = survey([load("folder", root, subset) for subset in ("train", "test")], workers=2, show=True)
-    assert [source.path.relative_to(root).as_posix() for source in found.readable] == [
+    found = inspect_videos([load("folder", root, subset) for subset in ("train", "test")], workers=2, show=True)
+    readable = {source.path.relative_to(root).as_posix(): one.info for source, one in found.items() if one.info}
+    assert list(readable) == [
         "train/a/1.mp4",
         "train/a/again.mp4",
         "train/b/2.avi",
         "test/a/3.mp4",
     ]
-    assert [info.decoder for info in found.readable.values()] == ["decord", "decord", "pyav", "decord"]
-    assert [info.frames for info in found.readable.values()] == [25, 50, 25, 25]
-    reasons = {source.path.name: reason for source, reason in found.unreadable.items()}
+    assert [info.decoder for info in readable.values()] == ["decord", "decord", "pyav", "decord"]
+    assert [info.frames for info in readable.values()] == [25, 50, 25, 25]
+    assert [one.declared for one in found.values() if one.info] == [25, 50, 25, 25]
+    reasons = {source.path.name: one.reason for source, one in found.items() if one.reason}
     assert reasons.keys() == {"text.mp4", "empty.mp4"}
     assert reasons["empty.mp4"] == "an empty file"
     assert "Invalid data" in reasons["text.mp4"]
@@ -53,14 +55,14 @@ class Spy(Decoder):
 
 def test_the_ends_or_all_frames_are_read_in_pieces(root, monkeypatch):
     with Spy() as decoder:
-        assert look(decoder, root / "train/a/again.mp4", whole=False).frames == 50
+        assert inspect(decoder, root / "train/a/again.mp4", whole=False).frames == 50
         assert decoder.read == [[0, 49]]
         decoder.read = []
-        assert look(decoder, root / "train/a/again.mp4", whole=True).frames == 50
+        assert inspect(decoder, root / "train/a/again.mp4", whole=True).frames == 50
         assert decoder.read == [list(range(32)), list(range(32, 50))]
         decoder.read = []
         monkeypatch.setattr(module, "PIECE_BYTES", 20 * 48 * 64 * 3)  # of large frames fewer at a time
-        look(decoder, root / "train/a/again.mp4", whole=True)
+        inspect(decoder, root / "train/a/again.mp4", whole=True)
         assert [len(piece) for piece in decoder.read] == [20, 20, 10]
 
 
@@ -68,5 +70,5 @@ def test_a_long_video_is_left_when_the_work_is_given_up(root, monkeypatch):
     monkeypatch.setattr(module, "stopping", lambda: True)
     with Spy() as decoder:
         with pytest.raises(RunError, match=r"1\.mp4 was stopped"):
-            look(decoder, root / "train/a/1.mp4", whole=True)
+            inspect(decoder, root / "train/a/1.mp4", whole=True)
         assert not hasattr(decoder, "read")
