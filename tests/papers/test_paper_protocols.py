@@ -11,7 +11,7 @@ from videoattn.engine.loop import Shuffle
 from videoattn.engine.protocol import IMAGENET, SCRATCH, protocol_of
 from videoattn.papers import PAPERS, data_sets, parts
 from videoattn.papers.istpa import study as pyramid
-from videoattn.papers.istpa.recipe import VARIANTS
+from videoattn.papers.istpa.experiments import VARIANTS
 from videoattn.reporting.printed import lines, printed
 
 STUDIES = [(paper, part) for paper in PAPERS for part in parts(paper)]

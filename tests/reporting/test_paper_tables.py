@@ -11,9 +11,9 @@ from videoattn import published
 from videoattn.engine.protocol import IMAGENET, Start
 from videoattn.engine.recipe import rehearsed, values
 from videoattn.engine.record import Record
-from videoattn.papers.istpa.protocols import PROTOCOLS as PYRAMID
-from videoattn.papers.rcca.protocols import PROTOCOLS
-from videoattn.papers.rcca.recipe import PAPER
+from videoattn.papers.istpa.experiments import PROTOCOLS as PYRAMID
+from videoattn.papers.rcca.experiments import PROTOCOLS
+from videoattn.papers.rcca.experiments import PAPER
 from videoattn.reporting.paper_tables import departures, filled_tables, paper_table
 from videoattn.reporting.tables import NOT_RUN
 

@@ -19,10 +19,10 @@ from videoattn.errors import InputError
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.aia import comparison, inspection
 from videoattn.papers.aia.attention import NAMES, Context
-from videoattn.papers.aia.comparison import BEST, jobs, rows
+from videoattn.papers.aia.experiments import BEST, jobs, rows
 from videoattn.papers.aia.experiments import build, settings, study
 from videoattn.papers.aia.network import RIVALS
-from videoattn.papers.aia.recipe import (
+from videoattn.papers.aia.experiments import (
     CROPS,
     EIGHT,
     LONGER,

@@ -6,7 +6,7 @@ import torch
 from videoattn.engine.record import Record
 from videoattn.papers.banet import audit, bench
 from videoattn.papers.banet.claims import claims
-from videoattn.papers.banet.recipe import VARIANTS
+from videoattn.papers.banet.experiments import VARIANTS
 from videoattn.reporting import speed
 from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow
 from videoattn.reporting.printed import printed

@@ -11,7 +11,7 @@ from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers.istpa import DATA_SETS
 from videoattn.papers.istpa.experiments import study
-from videoattn.papers.istpa.recipe import IMAGES, PROFILES
+from videoattn.papers.istpa.experiments import IMAGES, PROFILES
 from videoattn.reporting.paper_tables import paper_table
 
 

@@ -8,7 +8,7 @@ import torch
 from videoattn.engine.record import Record
 from videoattn.papers.istpa import bench
 from videoattn.papers.istpa.claims import claims
-from videoattn.papers.istpa.recipe import CHECK
+from videoattn.papers.istpa.experiments import CHECK
 from videoattn.reporting import speed
 from videoattn.reporting.tables import NOT_RUN
 

@@ -10,10 +10,10 @@ from videoattn.engine.parameters import check
 from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa import comparison
 from videoattn.papers.istpa.attention import PyramidAttention
-from videoattn.papers.istpa.comparison import frames_name, rows
+from videoattn.papers.istpa.experiments import frames_name, rows
 from videoattn.papers.istpa.experiments import TEST, TRAIN, build, settings, study, taken, use
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
-from videoattn.papers.istpa.recipe import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
+from videoattn.papers.istpa.experiments import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
 
 
 def of(tmp_path: Path, **values: object):
@@ -95,7 +95,7 @@ def test_too_many_scales_are_refused_before_training():
 
 
 def test_weights_that_are_not_there(monkeypatch, tmp_path):
-    monkeypatch.setattr("videoattn.papers.istpa.build.cache_root", lambda: tmp_path)
+    monkeypatch.setattr("videoattn.papers.istpa.experiments.cache_root", lambda: tmp_path)
     with pytest.raises(InputError, match="no ImageNet weights"):
         build(VARIANTS["mean"], PROFILES["cpu"], classes=4, pretrained=True)
     with pytest.raises(RunError, match=r"bn_inception\.pth"):

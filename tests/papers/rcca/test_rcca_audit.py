@@ -13,7 +13,7 @@ from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.rcca import audit, closed_forms, complexity
 from videoattn.papers.rcca.attention import RCCA3D, STRUCTURES
 from videoattn.papers.rcca.claims import claims
-from videoattn.papers.rcca.recipe import VARIANTS, Variant
+from videoattn.papers.rcca.experiments import VARIANTS, Variant
 from videoattn.reporting.audit import (
     MISPRINT,
     NOT_REPRODUCIBLE,

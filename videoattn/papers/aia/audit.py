@@ -13,10 +13,8 @@ from decimal import Decimal
 import torch
 
 from videoattn.papers.aia.attention import Context, aia
-from videoattn.papers.aia.comparison import jobs, of_frames
-from videoattn.papers.aia.experiments import build
+from videoattn.papers.aia.experiments import BEST, PROFILES, VARIANTS, Variant, build, jobs, of_frames, plain
 from videoattn.papers.aia.network import norms
-from videoattn.papers.aia.recipe import BEST, PROFILES, VARIANTS, Variant, plain
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.cost import count, parameters
 from videoattn.reporting.printed import lines

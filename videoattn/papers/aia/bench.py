@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from videoattn.papers.aia.attention import aia
-from videoattn.papers.aia.experiments import build
+from videoattn.papers.aia.experiments import BEST, PROFILES, VARIANTS, build, plain
 from videoattn.papers.aia.network import RIVALS
-from videoattn.papers.aia.recipe import BEST, PROFILES, VARIANTS, plain
 from videoattn.reporting.speed import Cases, several
 
 MAPS = {"layer1": (64, 8, 56, 56), "layer3": (256, 8, 14, 14)}  # C, T, H, W inside the blocks of ResNet-50

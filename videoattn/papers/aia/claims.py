@@ -5,7 +5,7 @@ from decimal import Decimal
 from videoattn.engine.record import Record
 from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.aia import audit
-from videoattn.papers.aia.recipe import BEST, KERNELS, VARIANTS, plain
+from videoattn.papers.aia.experiments import BEST, KERNELS, VARIANTS, plain
 from videoattn.reporting.claims import Claim, all_judged, ordered
 from videoattn.reporting.printed import lines, printed_value
 from videoattn.reporting.tables import NOT_RUN, difference, percent, run

@@ -9,9 +9,8 @@ from torch import nn
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.banet import closed_forms
 from videoattn.papers.banet.cascade import CascadedAttention
-from videoattn.papers.banet.experiments import MAPS, build, sampled
+from videoattn.papers.banet.experiments import MAPS, PAPER, VARIANTS, build, sampled
 from videoattn.papers.banet.network import BANet
-from videoattn.papers.banet.recipe import PAPER, VARIANTS
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.cost import count, parameters
 from videoattn.reporting.printed import printed_value

@@ -15,8 +15,7 @@ from videoattn.data.probes.video import write_video
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.banet.audit import MAPS, NETWORKS
 from videoattn.papers.banet.cascade import CascadedAttention
-from videoattn.papers.banet.experiments import build, sampled
-from videoattn.papers.banet.recipe import PROFILES, VARIANTS
+from videoattn.papers.banet.experiments import PROFILES, VARIANTS, build, sampled
 from videoattn.reporting.speed import Cases, scoring, several
 
 PAPER = PROFILES["paper"]

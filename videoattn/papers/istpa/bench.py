@@ -7,8 +7,7 @@ import torch
 
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.counted import RESIDUAL, shapes
-from videoattn.papers.istpa.experiments import build
-from videoattn.papers.istpa.recipe import PROFILES, VARIANTS, Profile
+from videoattn.papers.istpa.experiments import PROFILES, VARIANTS, Profile, build
 from videoattn.reporting.speed import Cases, scoring, several
 
 PAPER = PROFILES["paper"]

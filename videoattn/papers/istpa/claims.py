@@ -2,7 +2,7 @@
 
 from videoattn.engine.record import Record
 from videoattn.papers.istpa import audit
-from videoattn.papers.istpa.comparison import frames_name
+from videoattn.papers.istpa.experiments import frames_name
 from videoattn.papers.istpa.streams import claims as of_streams
 from videoattn.reporting.claims import Claim, all_judged, joined, judged, ordered
 from videoattn.reporting.printed import lines

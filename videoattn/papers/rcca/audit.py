@@ -16,7 +16,7 @@ from videoattn.papers.rcca.complexity import (
     saved,
     structure_c,
 )
-from videoattn.papers.rcca.recipe import VARIANTS, Variant
+from videoattn.papers.rcca.experiments import VARIANTS, Variant
 from videoattn.papers.rcca.sentences import sentences
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 from videoattn.reporting.printed import lines

@@ -8,8 +8,7 @@ import torch
 
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.experiments import build
-from videoattn.papers.rcca.recipe import PROFILES, VARIANTS
+from videoattn.papers.rcca.experiments import PROFILES, VARIANTS, build
 from videoattn.reporting.speed import Cases, scoring, several
 
 MAPS = {"conv3": (512, 8, 28, 28), "conv4": (1024, 8, 14, 14)}  # C, T, H, W behind the stages of TSM, section 4.1

@@ -20,8 +20,7 @@ from videoattn.papers.rcca.closed_forms import (
     rcca_multiply_adds,
     rcca_parameters,
 )
-from videoattn.papers.rcca.experiments import build
-from videoattn.papers.rcca.recipe import PROFILES, Variant
+from videoattn.papers.rcca.experiments import PROFILES, Variant, build
 from videoattn.reporting.cost import count, parameters
 from videoattn.reporting.printed import printed_value
 

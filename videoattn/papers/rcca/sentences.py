@@ -21,9 +21,8 @@ from videoattn.papers.rcca.complexity import (
     quoted,
     saved,
 )
-from videoattn.papers.rcca.experiments import build
+from videoattn.papers.rcca.experiments import PROFILES, VARIANTS, build
 from videoattn.papers.rcca.reach import known, meeting
-from videoattn.papers.rcca.recipe import PROFILES, VARIANTS
 from videoattn.reporting.audit import MISPRINT, AuditRow, compared
 
 _row = functools.partial(compared, "rcca")

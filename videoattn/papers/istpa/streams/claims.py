@@ -1,8 +1,7 @@
 """What the paper says of streams and their fusions, and what came of it here."""
 
 from videoattn.engine.record import Record
-from videoattn.papers.istpa.streams.comparison import pair
-from videoattn.papers.istpa.streams.recipe import IDT, STREAMS
+from videoattn.papers.istpa.streams.experiments import IDT, STREAMS, pair
 from videoattn.reporting.claims import Claim, all_judged, judged, ordered
 from videoattn.reporting.printed import lines
 
