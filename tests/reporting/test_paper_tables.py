@@ -12,8 +12,7 @@ from videoattn.engine.protocol import IMAGENET, Start
 from videoattn.engine.recipe import rehearsed, values
 from videoattn.engine.record import Record
 from videoattn.papers.istpa.experiments import PROTOCOLS as PYRAMID
-from videoattn.papers.rcca.experiments import PROTOCOLS
-from videoattn.papers.rcca.experiments import PAPER
+from videoattn.papers.rcca.experiments import PAPER, PROTOCOLS
 from videoattn.reporting.paper_tables import departures, filled_tables, paper_table
 from videoattn.reporting.tables import NOT_RUN
 

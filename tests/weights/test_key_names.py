@@ -12,9 +12,9 @@ from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.p3d import P3D
 from videoattn.backbones.tsn import tsn
 from videoattn.errors import InputError
-from videoattn.papers.aia.experiments import build as aia
 from videoattn.papers.aia.experiments import PROFILES as AIA
 from videoattn.papers.aia.experiments import VARIANTS as AIA_VARIANTS
+from videoattn.papers.aia.experiments import build as aia
 from videoattn.papers.cma.network import CMANetwork
 from videoattn.weights.key_names import (
     STYLES,

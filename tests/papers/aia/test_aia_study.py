@@ -19,10 +19,8 @@ from videoattn.errors import InputError
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.aia import comparison, inspection
 from videoattn.papers.aia.attention import NAMES, Context
-from videoattn.papers.aia.experiments import BEST, jobs, rows
-from videoattn.papers.aia.experiments import build, settings, study
-from videoattn.papers.aia.network import RIVALS
 from videoattn.papers.aia.experiments import (
+    BEST,
     CROPS,
     EIGHT,
     LONGER,
@@ -30,8 +28,14 @@ from videoattn.papers.aia.experiments import (
     PROFILES,
     VARIANTS,
     VIDEOS,
+    build,
+    jobs,
     plain,
+    rows,
+    settings,
+    study,
 )
+from videoattn.papers.aia.network import RIVALS
 
 matplotlib.use("Agg")
 

@@ -20,9 +20,19 @@ from videoattn.papers.banet import comparison, inspection
 from videoattn.papers.banet import study as studies
 from videoattn.papers.banet.attention import LARGEST, FrameAttention, Kept, differences
 from videoattn.papers.banet.cascade import CascadedAttention
-from videoattn.papers.banet.experiments import rows, shares_name
-from videoattn.papers.banet.experiments import build, sampled, settings, study
-from videoattn.papers.banet.experiments import OTHER_LENGTHS, PAPER, PROFILES, VARIANTS, VIDEOS
+from videoattn.papers.banet.experiments import (
+    OTHER_LENGTHS,
+    PAPER,
+    PROFILES,
+    VARIANTS,
+    VIDEOS,
+    build,
+    rows,
+    sampled,
+    settings,
+    shares_name,
+    study,
+)
 
 matplotlib.use("Agg")
 

@@ -10,11 +10,8 @@ from torch import Tensor, nn
 from videoattn.engine.parameters import check
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
-from videoattn.papers.cma.experiments import build
-from videoattn.papers.cma.experiments import ROWS
-from videoattn.papers.cma.experiments import study
+from videoattn.papers.cma.experiments import CPU, PAPER, PROFILES, ROWS, VARIANTS, Profile, build, study
 from videoattn.papers.cma.network import CMANetwork, SingleStream
-from videoattn.papers.cma.experiments import CPU, PAPER, PROFILES, VARIANTS, Profile
 
 CLASSES = 4
 SMALL = {"channels": (4, 8, 8, 16), "stem_width": 4, "layers": (1, 3, 3, 1), "p3d_layers": (1, 1, 2, 1), "p3d_width": 2}

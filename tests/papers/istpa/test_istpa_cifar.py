@@ -10,8 +10,7 @@ from videoattn.data.clips.images import Images
 from videoattn.engine.parameters import check
 from videoattn.errors import InputError
 from videoattn.papers.istpa import DATA_SETS
-from videoattn.papers.istpa.experiments import study
-from videoattn.papers.istpa.experiments import IMAGES, PROFILES
+from videoattn.papers.istpa.experiments import IMAGES, PROFILES, study
 from videoattn.reporting.paper_tables import paper_table
 
 

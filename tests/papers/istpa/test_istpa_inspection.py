@@ -9,9 +9,8 @@ from einops import rearrange
 from videoattn.engine.experiment import Job
 from videoattn.engine.parameters import check
 from videoattn.engine.record import Record
-from videoattn.papers.istpa.experiments import PyramidData, build, settings, use
+from videoattn.papers.istpa.experiments import PROFILES, VARIANTS, PyramidData, build, settings, use
 from videoattn.papers.istpa.inspection import attended, confusion_change, gains, inspected
-from videoattn.papers.istpa.experiments import PROFILES, VARIANTS
 from videoattn.reporting.tables import NOT_RUN
 
 PROFILE = replace(PROFILES["check"], probe=replace(PROFILES["check"].probe, train=8, test=8))

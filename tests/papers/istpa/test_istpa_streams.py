@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from videoattn.papers.istpa.streams.network import build
 
 from videoattn.data.datasets.videos import Sample
 from videoattn.data.decode.decoder import UnreadableVideo
@@ -17,13 +18,23 @@ from videoattn.engine.record import Record
 from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.claims import claims
-from videoattn.papers.istpa.fusion import FusedBackbone, JoinedNetwork
 from videoattn.papers.istpa.experiments import VARIANTS as ATTENTION
+from videoattn.papers.istpa.fusion import FusedBackbone, JoinedNetwork
 from videoattn.papers.istpa.reinforcement import ReinforcedResNet
 from videoattn.papers.istpa.streams import comparison, inspection
-from videoattn.papers.istpa.streams.experiments import StreamsData, side, study
-from videoattn.papers.istpa.streams.network import build
-from videoattn.papers.istpa.streams.experiments import CHECK, GPU, IDT, PAPER, PROFILES, VARIANTS, VIDEOS, jobs
+from videoattn.papers.istpa.streams.experiments import (
+    CHECK,
+    GPU,
+    IDT,
+    PAPER,
+    PROFILES,
+    VARIANTS,
+    VIDEOS,
+    StreamsData,
+    jobs,
+    side,
+    study,
+)
 from videoattn.reporting.tables import NOT_RUN
 
 CLASSES = 4

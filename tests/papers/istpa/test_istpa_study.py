@@ -10,10 +10,24 @@ from videoattn.engine.parameters import check
 from videoattn.errors import InputError, RunError
 from videoattn.papers.istpa import comparison
 from videoattn.papers.istpa.attention import PyramidAttention
-from videoattn.papers.istpa.experiments import frames_name, rows
-from videoattn.papers.istpa.experiments import TEST, TRAIN, build, settings, study, taken, use
+from videoattn.papers.istpa.experiments import (
+    CENTRAL,
+    DENSE,
+    PAPER,
+    PROFILES,
+    TEST,
+    TRAIN,
+    VARIANTS,
+    VIDEOS,
+    build,
+    frames_name,
+    rows,
+    settings,
+    study,
+    taken,
+    use,
+)
 from videoattn.papers.istpa.network import MeanNetwork, PyramidNetwork
-from videoattn.papers.istpa.experiments import CENTRAL, DENSE, PAPER, PROFILES, VARIANTS, VIDEOS
 
 
 def of(tmp_path: Path, **values: object):

@@ -16,10 +16,21 @@ from videoattn.layers.non_local import NonLocalBlock
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.papers.rcca import comparison, inspection
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.experiments import rows
-from videoattn.papers.rcca.experiments import USES, build, settings, study
+from videoattn.papers.rcca.experiments import (
+    BACKBONES,
+    CELLS,
+    CPU,
+    PAPER,
+    PROFILES,
+    USES,
+    VARIANTS,
+    VIDEOS,
+    build,
+    rows,
+    settings,
+    study,
+)
 from videoattn.papers.rcca.network import CellNetwork
-from videoattn.papers.rcca.experiments import BACKBONES, CELLS, CPU, PAPER, PROFILES, VARIANTS, VIDEOS
 
 
 def of(tmp_path: Path, **values: object):
