@@ -34,7 +34,7 @@ PARAMETERS = (
     Parameter(
         "PROFILE",
         "check",
-        "check (seconds), quick (minutes), full (every row), paper (its protocol), auto (full with CUDA, else quick)",
+        "check (seconds), quick (minutes), full (every row), paper (its protocol), auto (full or quick)",
         choices=("check", "quick", "full", "paper", "auto"),
     ),
     Parameter("DATASET", PROBE, "probe (generated clips), or a data set of the paper, which lies in DATA"),

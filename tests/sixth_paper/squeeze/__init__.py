@@ -1,0 +1,3 @@
+"""Squeeze-and-excitation networks, over video: Hu, Shen, Sun (CVPR 2018)."""
+
+DATA_SETS = ("folder",)
