@@ -15,7 +15,7 @@ from einops import reduce
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.layers.temporal_shift import STAGES
 
 
@@ -60,7 +60,7 @@ class ClipNetwork(nn.Module):
     def __init__(self, backbone: ResNet, *, kind: str):
         super().__init__()
         if kind not in ("c3d", "gst"):
-            raise InputError(f'kind is {kind!r}; "c3d" and "gst" are possible')
+            raise unknown("kind", kind, ("c3d", "gst"))
         if not isinstance(backbone, ResNet):
             raise InputError(f"the backbone is a {type(backbone).__name__}; one of timm's ResNets is expected")
         for stage in STAGES:

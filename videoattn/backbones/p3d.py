@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 LAYERS = {50: (3, 4, 6, 3), 152: (3, 8, 36, 3)}
 VARIANTS = ("A", "B", "C")
@@ -47,7 +47,7 @@ class P3DBlock(nn.Module):
     def __init__(self, *, in_channels: int, inner: int, variant: str, stride: int = 1, halve_time: bool = False):
         super().__init__()
         if variant not in (*VARIANTS, "2D"):
-            raise InputError(f"variant {variant!r} is unknown; possible are A, B, C and 2D")
+            raise unknown("variant", variant, (*VARIANTS, "2D"))
         out_channels = EXPANSION * inner
         strides = (1, stride, stride)
         self.variant = variant

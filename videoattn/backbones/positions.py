@@ -6,7 +6,7 @@ from torch import nn
 
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import FrameNetwork
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 STAGES = (2, 3, 4, 5)
 
@@ -54,5 +54,5 @@ def conv_channels(network: nn.Module, name: str) -> int:
 def _place(network: nn.Module, name: str) -> Place:
     found = places(network)
     if name not in found:
-        raise InputError(f"position {name!r} is unknown; possible are {', '.join(found)}")
+        raise unknown("position", name, found)
     return found[name]

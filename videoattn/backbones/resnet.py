@@ -12,7 +12,7 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError, RunError, unknown
 
 PADDINGS = ("zeros", "circular", "reflect", "replicate")
 
@@ -49,9 +49,9 @@ def resnet(
     """
     known = timm.list_models("*resnet*")
     if name not in known:
-        raise InputError(f"backbone {name!r} is unknown; timm's ResNets are {', '.join(known)}")
+        raise unknown("backbone", name, known)
     if padding not in PADDINGS:
-        raise InputError(f"padding {padding!r} is unknown; possible are {', '.join(PADDINGS)}")
+        raise unknown("padding", padding, PADDINGS)
     options = {} if channels is None else {"channels": tuple(channels)}
     options |= {} if stem_width is None else {"stem_type": "deep", "stem_width": stem_width}
     options |= {} if layers is None else {"layers": tuple(layers)}

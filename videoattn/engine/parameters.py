@@ -6,14 +6,13 @@ is refused before anything is installed.
 """
 
 import ast
-import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 PROBE = "probe"
 
@@ -109,14 +108,6 @@ def parameters_cell() -> str:
     """The source of the notebooks' cell that is tagged `parameters`."""
     values = [f'"{p.default}"' if isinstance(p.default, str) else str(p.default) for p in PARAMETERS]
     return "\n".join(f"{p.name} = {value}  # {p.help}" for p, value in zip(PARAMETERS, values, strict=True))
-
-
-def unknown(what: str, name: object, good: Iterable[str]) -> InputError:
-    """The error for a name that is none of the good ones: it lists them, the nearest first."""
-    good = list(good)
-    near = [match for text in (str(name), str(name).upper()) for match in difflib.get_close_matches(text, good, n=1)]
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    return InputError(f"unknown {what} {name!r}{meant}; good ones: {', '.join(good)}")
 
 
 def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) -> Parameters:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from videoattn.engine.parameters import PROBE, Parameters, unknown
+from videoattn.engine.parameters import PROBE, Parameters
 from videoattn.engine.protocol import Protocol, Start, protocol_of, start_of
 from videoattn.engine.recipe import Recipe, rehearsed
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 Profile = TypeVar("Profile")
 

@@ -10,8 +10,8 @@ A study of a paper besides its first is a folder in the paper's, which holds a `
 import importlib
 from pathlib import Path
 
-from videoattn.engine.parameters import Parameters, unknown
-from videoattn.errors import InputError
+from videoattn.engine.parameters import Parameters
+from videoattn.errors import InputError, unknown
 
 PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/recipe.py")))
 
@@ -24,7 +24,7 @@ def parts(paper: str) -> tuple[str, ...]:
 def check_paper(name: str | None) -> str:
     """The name of a paper; InputError, with the list of good ones, where it is none."""
     if not name:
-        raise InputError(f"no paper is named: give PAPER=...; good ones: {', '.join(PAPERS)}")
+        raise InputError(f"no paper is named: give PAPER=...; choose from {', '.join(PAPERS)}")
     if name not in PAPERS:
         raise unknown("paper", name, PAPERS)
     return name

@@ -226,8 +226,8 @@ def test_a_short_video_is_decoded_once_for_training(root, cache):
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"layout": "sparse"}, "layout 'sparse' is unknown; possible are segments, dense"),
-        ({"test_crops": 5}, "test_crops is 5; 1"),
+        ({"layout": "sparse"}, "unknown layout 'sparse'; choose from segments, dense"),
+        ({"test_crops": 5}, "unknown test_crops 5; choose from 1, 10"),
         ({"layout": "dense"}, "segments and test_segments must be 1"),
     ],
 )

@@ -19,7 +19,7 @@ from videoattn.data.clips.targets import check_ten_crops, flippable, target
 from videoattn.data.datasets.videos import VideoList
 from videoattn.data.decode.decoder import Decoder, short_side
 from videoattn.data.flow.cache import FlowCache
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 LAYOUTS = ("segments", "dense")
 
@@ -50,9 +50,9 @@ class SnippetSettings:
 
     def __post_init__(self):
         if self.layout not in LAYOUTS:
-            raise InputError(f"layout {self.layout!r} is unknown; possible are {', '.join(LAYOUTS)}")
+            raise unknown("layout", self.layout, LAYOUTS)
         if self.test_crops not in (1, 10):
-            raise InputError(f"test_crops is {self.test_crops}; 1 (centre) and 10 are possible")
+            raise unknown("test_crops", self.test_crops, (1, 10))
         if self.layout == "dense" and (self.segments, self.test_segments) != (1, 1):
             raise InputError("the dense layout takes one snippet a video: segments and test_segments must be 1")
 

@@ -4,14 +4,13 @@ ABOUT                                                          what it is and wh
 load(root, subset, *, split, allow_missing, allow_counts)      its `VideoList`
 """
 
-import difflib
 import importlib
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import check_name
 from videoattn.data.datasets.info import About
 from videoattn.data.datasets.videos import Sample, VideoList
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 __all__ = ["NAMES", "VIDEOS", "Sample", "VideoList", "about", "load"]
 
@@ -54,7 +53,7 @@ def load(
     """
     reader = _reader(name)
     if subset not in ("train", "test"):
-        raise InputError(f'subset {subset!r}: expected "train" or "test"')
+        raise unknown("subset", subset, ("train", "test"))
     if isinstance(split, bool) or split not in reader.ABOUT.splits:
         there = ", ".join(map(str, reader.ABOUT.splits))
         raise InputError(
@@ -69,7 +68,5 @@ def load(
 
 def _reader(name: str):
     if name not in NAMES:
-        near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
-        meant = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"unknown data set {name!r}{meant}: expected one of {', '.join(NAMES)}")
+        raise unknown("data set", name, NAMES)
     return importlib.import_module(f"videoattn.data.datasets.{name}")

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from videoattn.data.flow.camera import camera_homography, without_camera
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 ALGORITHMS = ("tvl1", "dis")
 SMALL = 100  # pixels of the shorter side under which DIS works at full resolution
@@ -31,7 +31,7 @@ def flow_fields(gray: np.ndarray, algorithm: str, *, compensated: bool = False) 
     a side below 16.
     """
     if algorithm not in ALGORITHMS:
-        raise InputError(f"algorithm {algorithm!r} is unknown; choose from {', '.join(ALGORITHMS)}")
+        raise unknown("algorithm", algorithm, ALGORITHMS)
     if gray.ndim != 3 or gray.dtype != np.uint8 or min(gray.shape[1:]) < SMALLEST or not len(gray):
         raise InputError(f"frames are {gray.dtype} {gray.shape}; they must be uint8 (T, H, W), H and W >= {SMALLEST}")
     fields = np.empty((len(gray) - 1, 2, *gray.shape[1:]), np.float32)

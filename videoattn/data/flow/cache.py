@@ -5,7 +5,7 @@ bits (`optical_flow`). A video of n frames has n - 1 fields.
 """
 
 import fcntl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from videoattn.data.decode.decoder import UnreadableVideo, short_side
 from videoattn.data.decode.gray import gray_frames, start_decoder, worker_decoder
 from videoattn.data.flow.algorithms import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
 from videoattn.data.flow.archive import ENCODINGS, count_fields, is_complete, read_fields, write_archive
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError, RunError, unknown
 from videoattn.parallel import each
 from videoattn.progress import track
 
@@ -47,8 +47,12 @@ class FlowSettings:
     aspect: float | None = None
 
     def __post_init__(self) -> None:
-        _known("algorithm", self.algorithm, ALGORITHMS)
-        _known("encoding", self.encoding, ENCODINGS)
+        for name, value, choices in (
+            ("algorithm", self.algorithm, ALGORITHMS),
+            ("encoding", self.encoding, ENCODINGS),
+        ):
+            if value not in choices:
+                raise unknown(name, value, choices)
         if not SMALLEST <= self.short_side <= LARGEST or self.short_side % 2:
             raise InputError(
                 f"short_side is {self.short_side}; it must be an even number of pixels from {SMALLEST} to {LARGEST}"
@@ -220,8 +224,3 @@ def _compute(job: _Job) -> str | None:
     except UnreadableVideo as error:
         return error.reason
     return None
-
-
-def _known(name: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} {value!r} is unknown; choose from {', '.join(choices)}")

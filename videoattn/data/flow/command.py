@@ -1,6 +1,7 @@
 """Optical flow of a whole data set, computed ahead of the trainings that read it."""
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -53,8 +54,11 @@ def asked(options: argparse.Namespace) -> tuple[FlowSettings, ...]:
     given = {name: value for name, value in given.items() if value is not None}
     try:
         settings = FlowSettings(**LEFT_OUT | given)
-    except InputError as error:  # it begins with the name of the setting
-        raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
+    except InputError as error:
+        text = str(error)
+        for name in given:
+            text = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", text, count=1)
+        raise InputError(text) from error
     taken = [f"{name.replace('_', ' ')} {value}" for name, value in LEFT_OUT.items() if name not in given]
     if taken:
         print(f"{' and '.join(taken)}, since no other is named; --paper takes what a paper's study reads")

@@ -22,7 +22,7 @@ import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, PATTERN_NAMES, PATTERNS, ground, paint, to_rgb
 from videoattn.data.probes.dials import Dials
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 GAP = 1.0  # pixels between the boxes of two paths, and between a box and the border
 TRIES = 20_000  # placements tried before the dials are called impossible
@@ -76,11 +76,11 @@ class BindingProbe(Dials):
     def __post_init__(self) -> None:
         self._check_whole()
         if self.feature not in ("colour", "texture"):
-            raise InputError(f'feature={self.feature!r}: "colour" and "texture" are possible')
+            raise unknown("feature", self.feature, ("colour", "texture"))
         if self.shape not in ("square", "disc"):
-            raise InputError(f'shape={self.shape!r}: "square" and "disc" are possible')
+            raise unknown("shape", self.shape, ("square", "disc"))
         if self.palette not in (0, 1):
-            raise InputError(f"palette={self.palette}: 0 and 1 are possible")
+            raise unknown("palette", self.palette, (0, 1))
         most = len(HUES) // (1 + self.palette)
         if not 2 <= self.classes <= most:
             raise InputError(f"classes={self.classes}: with palette {self.palette} 2 to {most} are possible")

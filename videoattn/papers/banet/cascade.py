@@ -15,7 +15,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.layers.non_local import attend, restoring_norm, start_even
 
 PLANES = {"HW": "(b t) c h w", "TW": "(b h) c t w", "TH": "(b w) c t h"}
@@ -33,7 +33,7 @@ class PlaneAttention(nn.Module):
     def __init__(self, plane: str, *, channels: int, project: bool = True, scale: float | None = None):
         super().__init__()
         if plane not in PLANES:
-            raise InputError(f"plane={plane!r}: possible are {', '.join(PLANES)}")
+            raise unknown("plane", plane, PLANES)
         if channels < 1:
             raise InputError(f"channels={channels}: must be at least 1")
         self.plane = plane

@@ -35,7 +35,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 DOWNSAMPLING = ("max", "average", "conv")
 FUSIONS = ("product", "sum", "max")
@@ -96,7 +96,7 @@ class PyramidAttention(nn.Module):
             ("normalise", normalise, NORMS),
         ):
             if value not in good:
-                raise InputError(f"{name}={value!r}: possible are {', '.join(good)}")
+                raise unknown(name, value, good)
         self.channels = channels
         self.sizes = sizes
         self.fusion = fusion

@@ -35,7 +35,7 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
 from videoattn.backbones.scales import ScaledResNet
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.layers.temporal_shift import STAGES
 from videoattn.papers.istpa.losses import check_form
 
@@ -74,7 +74,7 @@ class ReinforcedResNet(ScaledResNet):
             kinds = ", ".join(f"{name} ({type(backbone).__name__})" for name, backbone in streams.items())
             raise InputError(f"streams {kinds or 'none'}: two ScaledResNets are expected")
         if side not in SIDES:
-            raise InputError(f"side={side!r}: possible are {', '.join(SIDES)}")
+            raise unknown("side", side, SIDES)
         check_form(form)
         first, second = streams.values()
         super().__init__(first.network, scales=first.scales)
