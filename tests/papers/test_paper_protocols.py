@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.engine.loop import Shuffle
 from videoattn.engine.protocol import IMAGENET, SCRATCH, protocol_of
 from videoattn.papers import PAPERS, data_sets, parts
@@ -59,7 +59,7 @@ def test_protocols_fill_what_is_printed(paper, part, protocol):
     given = rows(paper, part, own)
     missing = set()
     for cells in protocol.cells:
-        assert set(cells.splits) <= set(about(protocol.data_set).splits)
+        assert set(cells.splits) <= set(dataset_info(protocol.data_set).splits)
         for row, column, ours in cells.lines:
             assert (cells.table, row, column) in there
             missing |= {ours} - given
@@ -163,7 +163,7 @@ def test_steps_of_pyramid_attention_as_epochs(part, data_set):
     own = profile(
         "istpa", part, next(p for p in module("istpa", part, "protocols").PROTOCOLS if p.data_set == data_set)
     )
-    videos = about(data_set).counts[1][0]
+    videos = dataset_info(data_set).counts[1][0]
     each = len(Shuffle(round(0.9 * videos) if part else videos, 0, 64)) // 64
     wanted = {"recipe": (4000, 8000, 12000)}
     if part:

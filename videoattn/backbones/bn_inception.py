@@ -57,7 +57,7 @@ SLIM = {name: TABLE[name]._replace(project=96) for name in ("4c", "4d")}
 STEM, LAST = 192, 1024  # channels that the stem and the last module give
 
 
-def unit(
+def conv_norm_relu(
     in_channels: int, channels: int, kernel: int, *, stride: int = 1, bias: bool = True, relu: bool = True
 ) -> nn.Sequential:
     """Convolution `conv`, batch norm `norm` and, with `relu`, a ReLU, padded so that stride 1 keeps the size."""
@@ -83,19 +83,19 @@ class Inception(nn.Module):
         stride = 1 if widths.one else 2
 
         def ending(channels: int, width: int, kernel: int, stride: int = 1) -> nn.Sequential:
-            return unit(channels, width, kernel, stride=stride, bias=bias, relu=False)
+            return conv_norm_relu(channels, width, kernel, stride=stride, bias=bias, relu=False)
 
         self.branch_one = ending(in_channels, widths.one, 1) if widths.one else None
         self.branch_three = nn.Sequential(
             OrderedDict(
-                reduce=unit(in_channels, widths.three_reduce, 1, bias=bias),
+                reduce=conv_norm_relu(in_channels, widths.three_reduce, 1, bias=bias),
                 last=ending(widths.three_reduce, widths.three, 3, stride),
             )
         )
         self.branch_double = nn.Sequential(
             OrderedDict(
-                reduce=unit(in_channels, widths.double_reduce, 1, bias=bias),
-                first=unit(widths.double_reduce, widths.double, 3, bias=bias),
+                reduce=conv_norm_relu(in_channels, widths.double_reduce, 1, bias=bias),
+                first=conv_norm_relu(widths.double_reduce, widths.double, 3, bias=bias),
                 last=ending(widths.double, widths.double, 3, stride),
             )
         )
@@ -146,10 +146,10 @@ class BNInception(nn.Module):
         self.in_channels = in_channels
         self.stem = nn.Sequential(
             OrderedDict(
-                conv1=unit(in_channels, 64, 7, stride=2, bias=bias),
+                conv1=conv_norm_relu(in_channels, 64, 7, stride=2, bias=bias),
                 pool1=nn.MaxPool2d(3, 2, ceil_mode=True),
-                reduce=unit(64, 64, 1, bias=bias),
-                conv2=unit(64, STEM, 3, bias=bias),
+                reduce=conv_norm_relu(64, 64, 1, bias=bias),
+                conv2=conv_norm_relu(64, STEM, 3, bias=bias),
                 pool2=nn.MaxPool2d(3, 2, ceil_mode=True),
             )
         )
@@ -160,7 +160,7 @@ class BNInception(nn.Module):
             channels = module.out_channels
         self.drop_rate = dropout
         self.fc = nn.Linear(channels, classes)
-        start_as_caffe(self)
+        init_as_caffe(self)
 
     def features(self, x: Tensor) -> Tensor:
         """Maps before the last pooling: (N, in_channels, H, W) -> (N, 1024, about H/32, about W/32)."""
@@ -190,7 +190,7 @@ def check_frames(x: Tensor, *, channels: int, halvings: int) -> None:
         )
 
 
-def start_as_caffe(network: nn.Module) -> None:
+def init_as_caffe(network: nn.Module) -> None:
     """Weights as Caffe's "xavier" filler draws them: uniform with variance 1 / fan-in; biases zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_frames, start_as_caffe, unit
+from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_frames, conv_norm_relu, init_as_caffe
 from videoattn.backbones.resnet3d import WIDTHS, Resnet3D
 from videoattn.errors import InputError
 from videoattn.weights.bn_inception import bn_inception_weights
@@ -73,7 +73,7 @@ class ECO(nn.Module):
         self.side = side
         self.drop_rate = dropout
         self.fc = nn.Linear(features + side_features, classes)
-        start_as_caffe(self.fc)
+        init_as_caffe(self.fc)
 
     def frames(self, clip: Tensor) -> tuple[Tensor, Tensor | None]:
         """What the 2D parts make of each frame: (B, 3, T, H, W), any T -> maps (B, C, T, h, w) and the features of the
@@ -215,7 +215,7 @@ def small_eco(
     """
     if not widths or min(*widths, *side_widths, 1) < 1:
         raise InputError(f"widths={tuple(widths)}, side_widths={tuple(side_widths)}: at least 1 is expected of each")
-    units = [unit(before, after, 3, stride=2) for before, after in pairwise((3, *widths, *side_widths))]
+    units = [conv_norm_relu(before, after, 3, stride=2) for before, after in pairwise((3, *widths, *side_widths))]
     side = nn.Sequential(*units[len(widths) :], nn.AdaptiveAvgPool2d(1), nn.Flatten()) if side_widths else None
     network = ECO(
         spatial=nn.Sequential(*units[: len(widths)]),
@@ -226,7 +226,7 @@ def small_eco(
         side=side,
         side_features=side_widths[-1] if side_widths else 0,
     )
-    start_as_caffe(network)
+    init_as_caffe(network)
     return network
 
 

@@ -65,7 +65,7 @@ def resnet(
     if in_channels != 3:
         average_stem(net, in_channels)
     net.reset_classifier(classes)
-    start_small(net.fc)
+    init_last_layer(net.fc)
     if padding != "zeros":
         set_padding(net, padding)
     return net
@@ -114,7 +114,7 @@ def fetching(name: str) -> Iterator[None]:
         ) from error
 
 
-def start_small(last: nn.Linear) -> None:
+def init_last_layer(last: nn.Linear) -> None:
     """Start a last layer as TSN and TSM do: standard deviation 0.001, bias 0."""
     nn.init.normal_(last.weight, std=0.001)
     nn.init.zeros_(last.bias)

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videoattn.backbones.bn_inception import TABLE, BNInception, check_frames
-from videoattn.backbones.resnet import start_small
+from videoattn.backbones.resnet import init_last_layer
 from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
 from videoattn.weights.bn_inception import bn_inception_weights
 
@@ -72,7 +72,7 @@ def scaled_bn_inception(
     """BN-Inception, without ImageNet weights or with those of a file.
 
     Args:
-        classes: outputs of the last layer, which starts as `start_small` says.
+        classes: outputs of the last layer, which starts as `init_last_layer` says.
         scales: see above. in_channels: 3 for RGB, 10 for five flow fields; other than 3 with weights, the first
             convolution has the mean of their kernels everywhere.
         dropout: before the last layer. slim: as in `BNInception`.
@@ -89,7 +89,7 @@ def scaled_bn_inception(
     if in_channels != first:
         average_first(network, "stem.conv1.conv", in_channels)
         network.in_channels = in_channels
-    start_small(network.fc)
+    init_last_layer(network.fc)
     return ScaledBNInception(network, scales=scales)
 
 
@@ -138,7 +138,7 @@ def scaled_inception_resnet_v2(
     """Inception-ResNet-V2; input (N, in_channels, H, W) with sides of at least 75, best 299.
 
     Args:
-        classes: outputs of the last layer, which starts as `start_small` says.
+        classes: outputs of the last layer, which starts as `init_last_layer` says.
         scales: see above. in_channels: 3 for RGB, 10 for five flow fields; other than 3 with weights, the first
             convolution has the mean of their kernels everywhere.
         dropout: before the last layer.
@@ -154,7 +154,7 @@ def scaled_inception_resnet_v2(
         if in_channels != 3:
             average_first(network, "conv2d_1a.conv", in_channels)
     network.reset_classifier(classes)
-    start_small(network.get_classifier())
+    init_last_layer(network.get_classifier())
     return ScaledInceptionResNet(network, scales=scales)
 
 

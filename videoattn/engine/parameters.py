@@ -175,9 +175,9 @@ def _check_split(split: int, data_set: str) -> None:
     if split == 1:
         return
     try:
-        from videoattn.data.datasets import about
+        from videoattn.data.datasets import dataset_info
 
-        there = about(data_set).splits
+        there = dataset_info(data_set).splits
     except ModuleNotFoundError:
         return  # nothing is installed yet and the data set's reader needs it: refused when it is
     if split not in there:

@@ -13,8 +13,8 @@ from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.images import ImageData
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import cifar100
-from videoattn.data.datasets.splits import Lists, listed
-from videoattn.data.probes.dials import Dials
+from videoattn.data.datasets.splits import Lists, load_splits
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.data.probes.store import read_truth
 from videoattn.engine.jobs import Job, Row
 from videoattn.engine.objective import ONE_CLASS, Objective
@@ -43,7 +43,7 @@ class RGBProfile:
 
     jobs: tuple[str, ...]
     seeds: int
-    probe: Dials
+    probe: ProbeSettings
     max_unreadable: float = 0.05
     workers: int = 0
     test_batch: int = 64
@@ -128,7 +128,7 @@ class RGBData:
             return ClipData(lambda: self.lists, settings=self.settings, max_unreadable=self.profile.max_unreadable)
         extra = self.extra(self.truth["clips"]) if self.extra else None
         return ClipData(
-            lambda: listed("folder", self._folder), settings=self.settings, max_unreadable=None, extra=extra
+            lambda: load_splits("folder", self._folder), settings=self.settings, max_unreadable=None, extra=extra
         )
 
 

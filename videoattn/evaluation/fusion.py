@@ -62,7 +62,7 @@ def searched_weights(scores: Mapping[str, Tensor], labels: Tensor, *, step: floa
 
 
 def fused_by_search(
-    scores: Mapping[str, Tensor], held: Mapping[str, Tensor], labels: Tensor, *, step: float = 0.05
+    scores: Mapping[str, Tensor], held_out: Mapping[str, Tensor], labels: Tensor, *, step: float = 0.05
 ) -> tuple[Tensor, dict[str, float]]:
     """Late fusion of test scores by weights searched on held-out videos; the fused scores and the weights.
 
@@ -70,16 +70,18 @@ def fused_by_search(
     SVMs and scores of networks are of one scale. A stream whose scores do not vary there stays as it is.
 
     Args:
-        scores: (videos, classes) of each stream on the test set. held, labels: the same streams on the held-out videos.
+        scores: (videos, classes) of each stream on the test set. held_out, labels: the same of the held-out videos.
 
     Raises:
-        InputError: as `searched_weights`; or `scores` and `held` are of different streams.
+        InputError: as `searched_weights`; or `scores` and `held_out` are of different streams.
     """
-    if scores.keys() != held.keys():
-        raise InputError(f"test scores of {', '.join(scores)}, held-out scores of {', '.join(held)}: must be the same")
-    check_scores(held, labels)
-    scale = {stream: found.double().std().item() or 1.0 for stream, found in held.items()}
-    weights = searched_weights({stream: found / scale[stream] for stream, found in held.items()}, labels, step=step)
+    if scores.keys() != held_out.keys():
+        raise InputError(
+            f"test scores of {', '.join(scores)}, held-out scores of {', '.join(held_out)}: must be the same"
+        )
+    check_scores(held_out, labels)
+    scale = {stream: found.double().std().item() or 1.0 for stream, found in held_out.items()}
+    weights = searched_weights({stream: found / scale[stream] for stream, found in held_out.items()}, labels, step=step)
     return fuse({stream: found / scale[stream] for stream, found in scores.items()}, weights), weights
 
 

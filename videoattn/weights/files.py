@@ -17,7 +17,7 @@ EXPECTED = (
     "a state dict is expected, names to tensors, written by torch.save or as .safetensors, alone or under "
     + ", ".join(PLACES)
 )
-# What else published training states hold: numbers of numpy, options, logs. It is read as `Nothing`.
+# What else published training states hold: numbers of numpy, options, logs. It is read as `Ignored`.
 HARMLESS = (
     "argparse.Namespace",
     "builtins.getattr",
@@ -34,7 +34,7 @@ class Weights(dict[str, Tensor]):
     others: tuple[str, ...] = ()
 
 
-class Nothing:
+class Ignored:
     """What stands for a value that is not needed, however it would have been made."""
 
     def __init__(self, *_: object):
@@ -84,7 +84,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _pickled(path: Path) -> object:
     try:
-        with safe_globals([(Nothing, name) for name in HARMLESS]):
+        with safe_globals([(Ignored, name) for name in HARMLESS]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))

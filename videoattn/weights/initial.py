@@ -25,7 +25,7 @@ LISTED = 8
 
 
 @dataclass(frozen=True)
-class Matched:
+class LoadReport:
     """What `load_weights` did.
 
     Args:
@@ -69,7 +69,7 @@ def translated(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Ten
 
 def load_weights(
     network: nn.Module, state: Mapping[str, Tensor], *, head: bool, average_first: bool = False
-) -> Matched:
+) -> LoadReport:
     """Load into the network, in place, what it has of the file.
 
     Blocks that are attached to the network stay as initialised unless the file has all of their weights. A
@@ -109,7 +109,7 @@ def load_weights(
     unused = tuple(old for old, key in zip(state, given, strict=True) if key not in found)
     _check_share(network, names, missing, unused)
     network.load_state_dict(found, strict=False)
-    return Matched(
+    return LoadReport(
         loaded=tuple(found),
         missing=missing,
         unused=unused,
@@ -119,7 +119,7 @@ def load_weights(
     )
 
 
-def load_initial(network: nn.Module, path: Path, *, head: bool) -> Matched:
+def load_initial(network: nn.Module, path: Path, *, head: bool) -> LoadReport:
     """`load_weights` of the file that INIT names; what it refuses names the file."""
     state = read_initial(path)
     try:
@@ -128,7 +128,7 @@ def load_initial(network: nn.Module, path: Path, *, head: bool) -> Matched:
         raise InputError(f"INIT is {path}: {error}") from error
 
 
-def describe(matched: Matched) -> str:
+def describe(matched: LoadReport) -> str:
     """A few lines: what was loaded, and by parts of the network what was not."""
     lines = [f"{len(matched.loaded)} of {len(matched.loaded) + len(matched.missing)} tensors loaded"]
     lines += [f"made to fit: {_listed(map(_changed, matched.adapted))}"] if matched.adapted else []

@@ -11,7 +11,7 @@ import torch
 from videoattn.data.clips.clip_data import ClipData
 from videoattn.data.clips.clips import Clips, augment
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.probes.relation import RelationProbe
 from videoattn.data.probes.store import read_truth
@@ -34,7 +34,7 @@ def places(root: Path) -> dict[str, torch.Tensor]:
 def test_a_probe_is_not_looked_through(root, monkeypatch):
     monkeypatch.setattr("videoattn.data.clips.clip_data.survey", None)  # would fail
     data = ClipData(
-        lambda: listed("folder", root), settings=SETTINGS, max_unreadable=None, extra={"places": places(root)}
+        lambda: load_splits("folder", root), settings=SETTINGS, max_unreadable=None, extra={"places": places(root)}
     )
     about = data.description()
     assert (about["train"], about["test"], about["classes"]) == (8, 6, ["different", "same"])
@@ -62,7 +62,7 @@ def test_a_probe_is_not_looked_through(root, monkeypatch):
 
 def test_what_one_use_has_read_the_others_take(root):
     settings = {"all": PLAIN, "one": replace(PLAIN, frames=1), "wide": replace(PLAIN, short_side=18)}
-    data = ClipData(lambda: listed("folder", root), settings=settings, max_unreadable=None)
+    data = ClipData(lambda: load_splits("folder", root), settings=settings, max_unreadable=None)
     whole, one, wide = (data.test(name) for name in settings)
     assert [clips.settings for clips in (whole, one, wide)] == list(settings.values())
     first, other = whole[0][0]["rgb"], wide[0][0]["rgb"]
@@ -82,7 +82,7 @@ def test_of_each_subset_of_a_probe_one_file_is_inspected(root, monkeypatch):
     monkeypatch.setattr(
         Decoder, "_inspect", lambda self, name, deadline: (seen.append(name), inspect(self, name, deadline))[1]
     )
-    data = ClipData(lambda: listed("folder", root), settings=SETTINGS, max_unreadable=None)
+    data = ClipData(lambda: load_splits("folder", root), settings=SETTINGS, max_unreadable=None)
     train, test = data.train("train", seed=0), data.test("views")
     for i in range(6):
         train[0, i], test[i]
@@ -93,7 +93,7 @@ def test_of_each_subset_of_a_probe_one_file_is_inspected(root, monkeypatch):
 
 def test_ten_crops_of_left_and_right_are_refused_before_anything_is_looked_through(root, monkeypatch):
     monkeypatch.setattr("videoattn.data.clips.clip_data.survey", None)  # would fail
-    sided = lambda: tuple(replace(videos, classes=("left", "right")) for videos in listed("folder", root))  # noqa: E731
+    sided = lambda: tuple(replace(videos, classes=("left", "right")) for videos in load_splits("folder", root))  # noqa: E731
     with pytest.raises(InputError, match="'left' becomes another"):
         ClipData(sided, settings=SETTINGS | {"ten": replace(PLAIN, test_crops=10)}, max_unreadable=0.1)
 
@@ -102,7 +102,7 @@ def test_videos_are_looked_through_once(root, tmp_path, monkeypatch):
     shutil.copytree(root, tmp_path / "videos")
     bad = tmp_path / "videos" / "train" / "same" / "00003.mp4"
     bad.write_text("this is no video")
-    folder = lambda: listed("folder", tmp_path / "videos")  # noqa: E731
+    folder = lambda: load_splits("folder", tmp_path / "videos")  # noqa: E731
     with pytest.raises(RunError, match=r"1 of 8 videos cannot be read \(12\.5%\), more than the 10\.0%.*00003\.mp4"):
         ClipData(folder, settings=SETTINGS, max_unreadable=0.1)
     data = ClipData(folder, settings=SETTINGS, max_unreadable=0.2)

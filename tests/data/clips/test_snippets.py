@@ -12,7 +12,7 @@ from videoattn.data.clips import augment
 from videoattn.data.clips.sampling import segment_starts
 from videoattn.data.clips.snippets import Snippets, SnippetSettings
 from videoattn.data.clips.two_stream import TwoStreamData
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.data.probes.binding import BindingProbe
@@ -48,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 
 def two_stream(root: Path, share: float = 0.05) -> TwoStreamData:
     flow = FlowSettings(algorithm="dis", short_side=SIZE)
-    return TwoStreamData(lambda: listed("folder", root), flow=flow, settings=SETTINGS, max_unreadable=share)
+    return TwoStreamData(lambda: load_splits("folder", root), flow=flow, settings=SETTINGS, max_unreadable=share)
 
 
 @pytest.fixture(scope="module")
@@ -189,17 +189,17 @@ def test_a_video_that_cannot_be_read_is_named_and_counted(root, cache, tmp_path)
 def test_some_training_videos_are_held_out_and_the_camera_taken_out(root, cache):
     flow = FlowSettings(algorithm="dis", short_side=SIZE)
     data = TwoStreamData(
-        lambda: listed("folder", root), flow=flow, settings=SETTINGS, max_unreadable=0.0, compensated=True, held=0.5
+        lambda: load_splits("folder", root), flow=flow, settings=SETTINGS, max_unreadable=0.0, warped=True, held=0.5
     )
     names = {subset: {sample.name for sample in videos.samples} for subset, videos in data.subsets.items()}
-    assert {subset: len(found) for subset, found in names.items()} == {"train": 4, "held": 4, "test": 8}
-    assert names["train"] | names["held"] == {sample.name for sample in data.lists[0].samples}
+    assert {subset: len(found) for subset, found in names.items()} == {"train": 4, "held_out": 4, "test": 8}
+    assert names["train"] | names["held_out"] == {sample.name for sample in data.lists[0].samples}
     assert data.description()["train"] == 8
     assert data.train("segments", seed=0, streams=BOTH).videos is data.subsets["train"]
-    clips = data.test("segments", streams=("flow",), subset="held", compensated=True)
-    assert clips.videos is data.subsets["held"]
+    clips = data.test("segments", streams=("flow",), subset="held_out", warped=True)
+    assert clips.videos is data.subsets["held_out"]
     assert clips.flow is data.caches[1]
-    assert [cache.settings.compensated for cache in data.caches] == [False, True]
+    assert [cache.settings.warped for cache in data.caches] == [False, True]
     assert clips.flow.count(clips.videos.samples[0].path) == FRAMES - 1
 
 

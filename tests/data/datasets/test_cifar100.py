@@ -14,7 +14,7 @@ from videoattn.data.clips.augment import normalise
 from videoattn.data.clips.images import PAD, ImageData, Images
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import cifar100, load
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=1, size=32, short_side=32)
@@ -92,7 +92,7 @@ def test_training_crops_the_padded_image_and_flips_it(root):
 
 def test_data_of_a_study(root):
     data = ImageData(
-        listed("cifar100", root), pixels=lambda subset: cifar100.pixels(root, subset), settings={"a": PLAIN}
+        load_splits("cifar100", root), pixels=lambda subset: cifar100.pixels(root, subset), settings={"a": PLAIN}
     )
     about = data.description()
     assert (about["name"], about["train"], about["test"], len(about["classes"])) == ("cifar100", 6, 4, 100)

@@ -141,7 +141,7 @@ def test_the_flow_that_options_name(root, builds, capsys):
     kind = {"algorithm": "dis", "short_side": 32, "bound": 8.0, "encoding": "jpeg"}
     assert list(dict.fromkeys(settings for settings, _ in builds)) == [
         FlowSettings(**kind),
-        FlowSettings(**kind, compensated=True),
+        FlowSettings(**kind, warped=True),
     ]
     assert "since no other is named" not in capsys.readouterr().out
 

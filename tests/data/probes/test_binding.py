@@ -204,7 +204,7 @@ def test_classes_are_balanced(clips):
 
 
 @pytest.mark.parametrize(
-    ("dials", "says"),
+    ("settings", "says"),
     [
         ({"feature": "color"}, "unknown feature 'color' .*; choose from colour, texture"),
         ({"shape": "star"}, "unknown shape 'star' .*; choose from square, disc"),
@@ -228,6 +228,6 @@ def test_classes_are_balanced(clips):
         ({"camera": -1.0}, "camera=-1.0"),
     ],
 )
-def test_refuses_dials(dials, says):
+def test_refuses_settings(settings, says):
     with pytest.raises(InputError, match=says):
-        BindingProbe(**dials)
+        BindingProbe(**settings)

@@ -11,7 +11,7 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_same_dials_same_files_in_one_process_or_two(tmp_path, monkeypatch):
+def test_same_settings_same_files_in_one_process_or_two(tmp_path, monkeypatch):
     probe = BindingProbe(train=60, test=8)
     alone = probe.generate(tmp_path / "one", workers=1, progress=False)
     monkeypatch.setattr(store, "POOL_FROM", 1)
@@ -28,7 +28,7 @@ def test_is_done_once(tmp_path, monkeypatch):
     assert probe.generate(tmp_path, progress=False) == folder
 
 
-def test_other_dials_other_folder():
+def test_other_settings_other_folder():
     changes = {"seed": 1, "objects": 4, "speed": (2.0, 2.5), "palette": 1, "feature": "texture", "camera": 0.5}
     probes = [BindingProbe(size=80), *(BindingProbe(size=80, **{name: value}) for name, value in changes.items())]
     assert len({store.folder_name(probe) for probe in probes}) == 7

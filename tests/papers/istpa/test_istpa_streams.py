@@ -139,7 +139,7 @@ def test_rows_fuse_by_search_and_tables_name_rows_of_the_paper():
     assert found["rgb"].parts == (("rgb-scales-1", "rgb", 1),)
     assert found["warped"].parts == (("warped-scales-1", "flow", 1),)
     assert found["rgb+flow+idt"].parts == (("rgb-scales-1", "rgb", 1), ("flow-scales-1", "flow", 1), ("idt", "idt", 1))
-    assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held"}
+    assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held_out"}
     assert {row.searched for row in found.values() if len(row.parts) == 1} == {""}
     everything = {row.name for profile in PROFILES.values() for row in comparison.rows(profile)}
     for table in ("4", "9", "11", "12", "13"):

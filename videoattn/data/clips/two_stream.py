@@ -15,9 +15,9 @@ from videoattn.locations import cache_root
 from videoattn.parallel import cores
 
 
-def kinds(flow: FlowSettings, *, compensated: bool) -> tuple[FlowSettings, ...]:
+def kinds(flow: FlowSettings, *, warped: bool) -> tuple[FlowSettings, ...]:
     """`flow` and, where asked for, the same without the motion of the camera."""
-    return (flow, replace(flow, compensated=True)) if compensated else (flow,)
+    return (flow, replace(flow, warped=True)) if warped else (flow,)
 
 
 def flow_cache(settings: FlowSettings) -> FlowCache:
@@ -33,7 +33,7 @@ class TwoStreamData:
         flow: algorithm and size of the flow.
         settings: what is taken from a video, by a name for each use.
         max_unreadable: share of unreadable videos above which a RunError stops the run.
-        compensated: whether there is flow without the motion of the camera, too.
+        warped: whether there is flow without the motion of the camera, too.
         held: share of the training videos that is held out of training (`held_out`); 0 holds none.
     """
 
@@ -44,10 +44,10 @@ class TwoStreamData:
         flow: FlowSettings,
         settings: Mapping[str, SnippetSettings],
         max_unreadable: float,
-        compensated: bool = False,
+        warped: bool = False,
         held: float = 0.0,
     ):
-        self.caches = tuple(map(flow_cache, kinds(flow, compensated=compensated)))
+        self.caches = tuple(map(flow_cache, kinds(flow, warped=warped)))
         self.settings = dict(settings)
         self.unreadable: list[str] = []
         lists = videos()
@@ -58,16 +58,16 @@ class TwoStreamData:
         self.lists = lists
         self.subsets = dict(zip(("train", "test"), lists, strict=True))
         if held:
-            self.subsets |= dict(zip(("train", "held"), held_out(lists[0], share=held), strict=True))
+            self.subsets |= dict(zip(("train", "held_out"), held_out(lists[0], share=held), strict=True))
         self._snippets: dict[tuple[str, str, bool], Snippets] = {}
 
-    def train(self, use: str, *, seed: int, streams: Sequence[str], compensated: bool = False) -> Snippets:
+    def train(self, use: str, *, seed: int, streams: Sequence[str], warped: bool = False) -> Snippets:
         """Training clips for one use, without those held out; (seed, epoch, i) decides all that is random."""
-        return self._clips("train", use, compensated).view(seed=seed, streams=streams)
+        return self._clips("train", use, warped).view(seed=seed, streams=streams)
 
-    def test(self, use: str, *, streams: Sequence[str], compensated: bool = False, subset: str = "test") -> Snippets:
-        """Test clips for one use, in the order of `lists`; those held out where the subset is "held"."""
-        return self._clips(subset, use, compensated).view(seed=0, streams=streams)
+    def test(self, use: str, *, streams: Sequence[str], warped: bool = False, subset: str = "test") -> Snippets:
+        """Test clips for one use, in the order of `lists`; those held out where the subset is "held_out"."""
+        return self._clips(subset, use, warped).view(seed=0, streams=streams)
 
     def description(self) -> dict:
         """Name, classes, counts, what could not be read, and a hash of the files present."""
@@ -83,12 +83,12 @@ class TwoStreamData:
         self.unreadable += lines
         return left
 
-    def _clips(self, subset: str, use: str, compensated: bool) -> Snippets:
-        key = subset, use, compensated
+    def _clips(self, subset: str, use: str, warped: bool) -> Snippets:
+        key = subset, use, warped
         if key not in self._snippets:
             self._snippets[key] = Snippets(
                 self.subsets[subset],
-                self.caches[compensated],
+                self.caches[warped],
                 self.settings[use],
                 train=subset == "train",
                 memory=KEPT_BYTES,

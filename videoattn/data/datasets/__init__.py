@@ -1,6 +1,6 @@
 """Data sets of videos, and one of images, on disk, by name. Each has a file here, of its own name, which gives
 
-ABOUT                                                          what it is and where it comes from, an `About`
+INFO                                                          what it is and where it comes from, an `DatasetInfo`
 load(root, subset, *, split, allow_missing, allow_counts)      its `VideoList`
 """
 
@@ -8,11 +8,11 @@ import importlib
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import check_name
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError, unknown
 
-__all__ = ["NAMES", "VIDEOS", "Sample", "VideoList", "about", "load"]
+__all__ = ["NAMES", "VIDEOS", "Sample", "VideoList", "dataset_info", "load"]
 
 VIDEOS = (
     "folder",
@@ -30,9 +30,9 @@ VIDEOS = (
 NAMES = (*VIDEOS, "cifar100")
 
 
-def about(name: str) -> About:
+def dataset_info(name: str) -> DatasetInfo:
     """What a data set is; raises `InputError` for a name that none has."""
-    return _reader(name).ABOUT
+    return _reader(name).INFO
 
 
 def load(
@@ -54,8 +54,8 @@ def load(
     reader = _reader(name)
     if subset not in ("train", "test"):
         raise unknown("subset", subset, ("train", "test"))
-    if isinstance(split, bool) or split not in reader.ABOUT.splits:
-        there = ", ".join(map(str, reader.ABOUT.splits))
+    if isinstance(split, bool) or split not in reader.INFO.splits:
+        there = ", ".join(map(str, reader.INFO.splits))
         raise InputError(
             f"split {split!r}: data set {name} has {'splits' if len(there) > 1 else 'a single split,'} {there}"
         )

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable
 
-from videoattn.data.datasets import NAMES, about
+from videoattn.data.datasets import NAMES, dataset_info
 
 WIDTH = 100  # columns
 INDENT = 10
@@ -15,7 +15,7 @@ def catalogue(names: Iterable[str] | None = None) -> str:
 
 
 def _block(name: str) -> str:
-    own = about(name)
+    own = dataset_info(name)
     counts = [
         f"{f'split {split}: ' if len(own.counts) > 1 else ''}{train:,} for training, {test:,} for testing"
         for split, (train, test) in own.counts.items()

@@ -10,13 +10,13 @@ from videoattn.data.datasets.annotations import (
     brief,
     check_counts,
     check_disjoint,
-    found,
-    lines_of,
-    present,
-    records_of,
-    safe,
+    find,
+    read_lines,
+    read_records,
+    safe_name,
+    without_missing,
 )
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -24,7 +24,7 @@ from videoattn.errors import InputError
 VIDEOS = {"Charades_v1": ".mp4", "Charades_v1_480": ".mp4", "Charades_v1_rgb": ""}
 CLASSES, FILE = "Charades_v1_classes.txt", "Charades_v1_{}.csv"
 PLACES = ("", "Charades/")  # of the annotation files; the latter as their archive unpacks
-ABOUT = About(
+INFO = DatasetInfo(
     title="Charades",
     kind="video files, or folders of images",
     page="https://prior.allenai.org/projects/charades",
@@ -45,13 +45,13 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     that exists. Raises `InputError` for lists that are missing or malformed, that share a video or do not hold the
     official number of them (157 classes), and for listed videos that are missing; `allow_missing` leaves these out.
     """
-    folder = found(root, *VIDEOS, layout=ABOUT.layout)
+    folder = find(root, *VIDEOS, layout=INFO.layout)
     classes = _classes(_file(root, CLASSES))
     files = {name: _file(root, FILE.format(name)) for name in ("train", "test")}
     listed = {name: _videos(file, len(classes)) for name, file in files.items()}
     check_disjoint(split, *listed.values())
     if len(classes) == 157 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
             check_counts(file, len(listed[name]), official)
     suffix = VIDEOS[folder.name]
     samples = tuple(
@@ -59,16 +59,16 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
         for name, labels in listed[subset].items()
     )
     videos = VideoList("charades", subset, classes, samples, multilabel=True)
-    return present(videos, root=root, allow_missing=allow_missing)
+    return without_missing(videos, root=root, allow_missing=allow_missing)
 
 
 def _file(root: Path, name: str) -> Path:
-    return found(root, *(place + name for place in PLACES), layout=ABOUT.layout)
+    return find(root, *(place + name for place in PLACES), layout=INFO.layout)
 
 
 def _classes(file: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         code, _, name = line.strip().partition(" ")
         if code != f"c{len(names):03d}" or not name.strip():
             raise InputError(f"{where}: {brief(line)}: expected 'c{len(names):03d} <class>'")
@@ -81,8 +81,8 @@ def _classes(file: Path) -> tuple[str, ...]:
 def _videos(file: Path, classes: int) -> dict[str, tuple[int, ...]]:
     """Id -> labels, ascending, of each listed video."""
     videos: dict[str, tuple[int, ...]] = {}
-    for where, row in records_of(file, columns=("id", "actions")):
-        name = safe(where, row["id"])
+    for where, row in read_records(file, columns=("id", "actions")):
+        name = safe_name(where, row["id"])
         if name in videos:
             raise InputError(f"{where}: video {brief(name)} is listed twice")
         actions = [action for action in row["actions"].split(";") if action.strip()]

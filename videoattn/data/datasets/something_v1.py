@@ -7,15 +7,23 @@ The labels of the test videos were never public: subset "test" is the validation
 
 from pathlib import Path
 
-from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, found, lines_of, present, safe
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    brief,
+    check_counts,
+    check_disjoint,
+    find,
+    read_lines,
+    safe_name,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS = "20bn-something-something-v1"
 FILE = "something-something-v1-{}.csv"
 PARTS = {"train": "train", "test": "validation"}
-ABOUT = About(
+INFO = DatasetInfo(
     title="Something-Something V1",
     kind="folders of images",
     page="https://20bn.com/datasets/something-something/v1",
@@ -32,21 +40,21 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     malformed, that share a video or do not hold the official number of them (174 classes), and for listed videos that
     are missing; `allow_missing` leaves these out.
     """
-    found(root, VIDEOS, layout=ABOUT.layout)
-    classes = _classes(found(root, FILE.format("labels"), layout=ABOUT.layout))
-    files = {name: found(root, FILE.format(part), layout=ABOUT.layout) for name, part in PARTS.items()}
+    find(root, VIDEOS, layout=INFO.layout)
+    classes = _classes(find(root, FILE.format("labels"), layout=INFO.layout))
+    files = {name: find(root, FILE.format(part), layout=INFO.layout) for name, part in PARTS.items()}
     listed = {name: _videos(file, classes) for name, file in files.items()}
     check_disjoint(split, *listed.values())
     if len(classes) == 174 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
             check_counts(file, len(listed[name]), official)
     samples = tuple(Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label) for name, label in listed[subset].items())
-    return present(VideoList("something_v1", subset, classes, samples), root=root, allow_missing=allow_missing)
+    return without_missing(VideoList("something_v1", subset, classes, samples), root=root, allow_missing=allow_missing)
 
 
 def _classes(file: Path) -> tuple[str, ...]:
     names: set[str] = set()
-    for where, line in lines_of(file):  # the whole line: labels hold commas, and are not quoted
+    for where, line in read_lines(file):  # the whole line: labels hold commas, and are not quoted
         if line.strip() in names:
             raise InputError(f"{where}: label {brief(line.strip())} stands there twice")
         names.add(line.strip())
@@ -59,7 +67,7 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
     """Id -> label of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
     videos: dict[str, int] = {}
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         name, separator, text = line.partition(";")
         if not separator:
             raise InputError(f"{where}: {brief(line)}: expected '<id>;<label>'")
@@ -67,7 +75,7 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
             raise InputError(
                 f"{where}: label {brief(text.strip())}: expected one of the {len(classes)} of {FILE.format('labels')}"
             )
-        if safe(where, name) in videos:
+        if safe_name(where, name) in videos:
             raise InputError(f"{where}: video {brief(name)} is listed twice")
         videos[name] = labels[text.strip()]
     if not videos:

@@ -13,7 +13,7 @@ LISTED = 3  # unreadable files that a message names
 Lists = tuple[VideoList, VideoList]
 
 
-def listed(name: str, root: Path, *, split: int = 1, allow_missing: bool = False) -> Lists:
+def load_splits(name: str, root: Path, *, split: int = 1, allow_missing: bool = False) -> Lists:
     """The training and the test videos of a data set; raises `InputError` where it is not as it should be."""
     train, test = (load(name, root, subset, split=split, allow_missing=allow_missing) for subset in ("train", "test"))
     return train, test

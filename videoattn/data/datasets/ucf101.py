@@ -8,13 +8,21 @@ HandstandPushups differently, and test lists carry no labels. The same layout wi
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, lines_of, number, present, safe
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    brief,
+    check_counts,
+    check_disjoint,
+    read_lines,
+    safe_name,
+    whole_number,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS, LISTS = "UCF-101", "ucfTrainTestlist"
-ABOUT = About(
+INFO = DatasetInfo(
     title="UCF101",
     kind="video files",
     page="https://www.crcv.ucf.edu/data/UCF101.php",
@@ -39,18 +47,18 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     listed = {name: _videos(file, classes) for name, file in files.items()}
     check_disjoint(split, *listed.values())
     if len(classes) == 101 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
+        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
             check_counts(file, len(listed[name]), official)
     samples = tuple(
         Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label, recording=_group(name))
         for name, label in listed[subset].items()
     )
-    return present(VideoList("ucf101", subset, classes, samples), root=root, allow_missing=allow_missing)
+    return without_missing(VideoList("ucf101", subset, classes, samples), root=root, allow_missing=allow_missing)
 
 
 def _classes(file: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         words = line.split()
         if len(words) != 2 or words[0] != str(len(names) + 1):
             raise InputError(f"{where}: {brief(line)}: expected '{len(names) + 1} <Class>'")
@@ -66,15 +74,15 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
     """Name `<Class>/<file>` -> label, from 0, of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
     videos: dict[str, int] = {}
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         name, *label = line.split()
-        folder = safe(where, name, depth=2, form="<Class>/<file>.avi").partition("/")[0]
+        folder = safe_name(where, name, depth=2, form="<Class>/<file>.avi").partition("/")[0]
         if folder not in labels or len(label) > 1:
             raise InputError(
                 f"{where}: {brief(line)}: expected '<Class>/<file>.avi', its folder among the {len(classes)} classes "
                 "of classInd.txt, and perhaps a label"
             )
-        if label and number(where, label[0], 1, len(classes)) != labels[folder] + 1:
+        if label and whole_number(where, label[0], 1, len(classes)) != labels[folder] + 1:
             raise InputError(f"{where}: label {brief(label[0])}: expected {labels[folder] + 1}, as in classInd.txt")
         if name in videos:
             raise InputError(f"{where}: {brief(name)} is listed twice")

@@ -98,7 +98,7 @@ class VideoList:
         sample = self.samples[index]
         return next(iter(sample.labels), 0) if sample.label is None else sample.label
 
-    def named(self, index: int) -> str:
+    def label_text(self, index: int) -> str:
         """The names of a video's classes, for a title."""
         sample = self.samples[index]
         if self.heads:

@@ -35,7 +35,7 @@ class FlowSettings:
 
     algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, 16 to
     2048. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
-    about half as large). compensated: without the motion of the camera (warped flow). aspect: width by height to which
+    about half as large). warped: without the motion of the camera (warped flow). aspect: width by height to which
     all frames are stretched, at least 1; None keeps that of each video.
     """
 
@@ -43,7 +43,7 @@ class FlowSettings:
     short_side: int
     bound: float = 20.0
     encoding: str = "png"
-    compensated: bool = False
+    warped: bool = False
     aspect: float | None = None
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class FlowSettings:
     @property
     def folder(self) -> str:
         """The name of the cache folder of these settings."""
-        algorithm = f"{self.algorithm}-warped" if self.compensated else self.algorithm
+        algorithm = f"{self.algorithm}-warped" if self.warped else self.algorithm
         side = f"{self.short_side}x{self.aspect:g}" if self.aspect else f"{self.short_side}"
         return f"{algorithm}-{side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
 
@@ -219,7 +219,7 @@ def _compute(job: _Job) -> str | None:
         size = short_side(info.height, info.width, job.settings.short_side, job.settings.aspect)
         gray = gray_frames(decoder, job.video, info.frames, size)
         own = job.settings
-        fields = successive(gray, own.algorithm, compensated=own.compensated)
+        fields = successive(gray, own.algorithm, warped=own.warped)
         write_archive(job.target, (quantise(field, own.bound) for field in fields), own.encoding)
     except UnreadableVideo as error:
         return error.reason

@@ -11,9 +11,9 @@ from time import monotonic
 from tqdm import tqdm
 
 from videoattn.data.clips.two_stream import flow_cache, kinds
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.data.datasets.info import IMAGES
-from videoattn.data.datasets.splits import Lists, Unreadable, listed, readable
+from videoattn.data.datasets.splits import Lists, Unreadable, load_splits, readable
 from videoattn.data.datasets.videos import Source
 from videoattn.data.flow.cache import FlowCache, FlowReport, FlowSettings
 from videoattn.errors import InputError
@@ -33,10 +33,10 @@ def main_flow(options: argparse.Namespace, settings: Sequence[FlowSettings] | No
         RunError: more videos than may be cannot be read, or the disk refuses.
         InputError: an option is wrong, or the data set is not as it should be.
     """
-    if about(options.data_set).kind == IMAGES:
+    if dataset_info(options.data_set).kind == IMAGES:
         raise InputError(f"data set {options.data_set} holds images: flow is between the frames of videos")
     settings = asked(options) if settings is None else settings
-    lists = listed(options.data_set, options.root, split=options.split, allow_missing=True)
+    lists = load_splits(options.data_set, options.root, split=options.split, allow_missing=True)
     missing = sum(videos.missing for videos in lists)
     print(f"{sum(len(videos.samples) for videos in lists):,} videos, {missing:,} more are missing")
     workers = cores() if options.workers is None else options.workers
@@ -62,7 +62,7 @@ def asked(options: argparse.Namespace) -> tuple[FlowSettings, ...]:
     taken = [f"{name.replace('_', ' ')} {value}" for name, value in LEFT_OUT.items() if name not in given]
     if taken:
         print(f"{' and '.join(taken)}, since no other is named; --paper takes what a paper's study reads")
-    return kinds(settings, compensated=options.warped)
+    return kinds(settings, warped=options.warped)
 
 
 def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> FlowReport:
@@ -119,7 +119,7 @@ def _taken(lists: Lists) -> list[Source]:
 
 
 def _said(settings: FlowSettings) -> str:
-    warped = ", without the motion of the camera" if settings.compensated else ""
+    warped = ", without the motion of the camera" if settings.warped else ""
     size = f"shorter side {settings.short_side}, bound {settings.bound:g}"
     return f"{settings.algorithm}, {size}, {settings.encoding}{warped}"
 

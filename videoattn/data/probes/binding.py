@@ -21,11 +21,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, PATTERN_NAMES, PATTERNS, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError, unknown
 
 GAP = 1.0  # pixels between the boxes of two paths, and between a box and the border
-TRIES = 20_000  # placements tried before the dials are called impossible
+TRIES = 20_000  # placements tried before the settings are called impossible
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BindingProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class BindingProbe(ProbeSettings):
+    """The settings; the same settings give the same files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. objects: shown at once, each of another one
     of the `classes` classes. size: side of the frame; frames: of a clip. feature: what the class is, "colour" or

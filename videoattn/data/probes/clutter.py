@@ -26,14 +26,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 MOTIONS = {"horizontal": (0, 1), "vertical": (1, 0), "both": (1, 1)}  # which of the phases of (y, x) go on
 PERIOD = 6  # frames of one swing
 RADIUS = 4.0  # pixels: of the circle of a moving camera
 GAP = 1.0  # pixels between the boxes that objects can touch, and between a box and the border
-TRIES = 300  # attempts at placing all objects before the dials are called impossible; each tries CANDIDATES for each
+TRIES = 300  # attempts at placing all objects before the settings are called impossible; each tries CANDIDATES for each
 CANDIDATES = 32
 ACTING = np.repeat([1.0, -1.0], BLOCKS // 2)[:, None] * np.ones(BLOCKS)  # light above; upside down for all others
 
@@ -52,8 +52,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClutterProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class ClutterProbe(ProbeSettings):
+    """The settings; the same settings give the same files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. frames: of a clip. acting: share of them in
     which the object acts, rounded to whole frames: one stretch at a random time. looks: how many hues there are, of one

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 KINDS = ("relevant", "irrelevant", "redundant")
@@ -50,8 +50,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterruptionProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class InterruptionProbe(ProbeSettings):
+    """The settings; the same settings give the same files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. frames: of a clip. irrelevant, redundant:
     shares of the frames, rounded to whole frames. shortest: length of the shortest stretch of relevant frames.

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 LEVELS = {  # level: its two classes, the first of a pair and the second
@@ -52,8 +52,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class OrderProbe(ProbeSettings):
+    """The settings; the same settings give the same files. Lengths are in pixels.
 
     train, test: clips of each subset, in pairs, levels balanced to within a pair. frames: of a clip, an even number
     from 8 on. levels: some of `LEVELS`. size: side of the frame. object_size: side of the objects. travel: length of

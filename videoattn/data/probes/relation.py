@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 SMALLEST = 16  # pixels: the side of a frame, for H.264
@@ -40,8 +40,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelationProbe(Dials):
-    """The dials; the same dials give the same files.
+class RelationProbe(ProbeSettings):
+    """The settings; the same settings give the same files.
 
     train, test: clips of each subset; classes and distances are balanced to within one clip. frames: of a clip, and
     rows, columns: of cells in a frame. cell: its side in pixels, even. colours: how many there are, of one luma.

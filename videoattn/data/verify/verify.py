@@ -11,7 +11,7 @@ from pathlib import Path
 from av.error import FFmpegError
 
 from videoattn.data.content import ContentIndex
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.data.datasets.info import IMAGES
 from videoattn.data.datasets.overlap import copies, overlap, state
 from videoattn.data.datasets.videos import Sample, Source
@@ -41,7 +41,7 @@ def main_verify(options: argparse.Namespace) -> None:
             options.data_set,
             Path(options.root).expanduser(),
             report=report,
-            splits=about(options.data_set).splits if options.split is None else (options.split,),
+            splits=dataset_info(options.data_set).splits if options.split is None else (options.split,),
             whole=not options.quick,
             time_limit=options.time_limit,
             workers=cores() if options.workers is None else options.workers,
@@ -88,7 +88,7 @@ def verify(
     subsets = _subsets(name, root, splits)
     samples = {sample.name: sample for subset in subsets if subset.videos for sample in subset.videos.samples}
     states = {path: state(path) for path in {sample.path for sample in samples.values()}}
-    decoded = [] if about(name).kind == IMAGES else list(samples.values())
+    decoded = [] if dataset_info(name).kind == IMAGES else list(samples.values())
     with open_report(report) as kept:
         _decode(decoded, states, kept, whole=whole, time_limit=time_limit, workers=workers, show=show)
         findings = {sample.name: kept.findings[sample.name] for sample in decoded}
@@ -107,7 +107,7 @@ def _subsets(name: str, root: Path, splits: Sequence[int]) -> tuple[Subset, ...]
     found, errors = [], []
     for split in splits:
         for place, subset in enumerate(("train", "test")):
-            official = about(name).counts.get(split)
+            official = dataset_info(name).counts.get(split)
             videos, error = None, ""
             try:
                 videos = load(name, root, subset, split=split, allow_missing=True, allow_counts=True)

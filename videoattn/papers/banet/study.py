@@ -10,7 +10,7 @@ from videoattn.backbones.eco import ECO, eco, eco_lite, load_bn_inception, small
 from videoattn.data.clips.clip_data import ClipData
 from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.engine.jobs import Job
 from videoattn.engine.parameters import Parameters
 from videoattn.engine.profiles import sized
@@ -50,7 +50,7 @@ class SharesData(RGBData):
             folder = replace(main, **kinds, train=main.classes, test=self.profile.further).generate(
                 cache_root() / "probes"
             )
-            videos = functools.partial(listed, "folder", folder)
+            videos = functools.partial(load_splits, "folder", folder)
             found[shares_name(**kinds)] = ClipData(videos, settings=self.settings, max_unreadable=None)
         return found
 

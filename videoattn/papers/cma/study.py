@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from videoattn.data.clips.snippets import Snippets
 from videoattn.data.clips.two_stream import TwoStreamData
-from videoattn.data.datasets.splits import Lists, listed
+from videoattn.data.datasets.splits import Lists, load_splits
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.engine.jobs import Job
 from videoattn.engine.objective import ONE_CLASS, Objective
@@ -158,7 +158,7 @@ class _Clips:
         if key not in self._sets:
             probe = self.profile.probe.second() if key == "second" else self.profile.probe
             self._sets[key] = TwoStreamData(
-                lambda: self.lists or listed("folder", probe.generate(cache_root() / "probes")),
+                lambda: self.lists or load_splits("folder", probe.generate(cache_root() / "probes")),
                 flow=self.flow,
                 settings={"segments": self.profile.snippets, "dense": self.profile.dense},
                 max_unreadable=self.profile.max_unreadable,

@@ -4,7 +4,7 @@ from videoattn.engine.jobs import Row
 from videoattn.papers.istpa.comparison import PRINTED
 from videoattn.papers.istpa.streams.recipe import ABLATION, IDT, JOINT, STREAMS, VARIANTS, WITHOUT, Profile
 
-HELD = "held"  # what the held-out videos are called
+HELD = "held_out"  # what the held-out videos are called
 # Late fusions of the streams with the profile's attention; their weights are searched on the held-out videos.
 FUSIONS = (
     ("rgb", "flow"),

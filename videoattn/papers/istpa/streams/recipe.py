@@ -26,8 +26,8 @@ class Profile(RGBProfile, NetworkProfile):
         flow_dropout: as `dropout`, of streams of flow.
         snippets: what is taken from a video.
         flow: algorithm where the user names none. short_side: of frames and flow in pixels. bound: of flow in pixels.
-        held: share of the training videos on which weights of late fusion are searched, and no network is trained.
-        idt: dials of improved dense trajectories; the seed is that of the row.
+        held_out: share of the training videos on which weights of late fusion are searched, and no network is trained.
+        idt: settings of improved dense trajectories; the seed is that of the row.
     """
 
     attention: str
@@ -39,7 +39,7 @@ class Profile(RGBProfile, NetworkProfile):
     flow: str
     short_side: int
     bound: float
-    held: float
+    held_out: float
     idt: IDTSettings
     probe: ClutterProbe
 
@@ -51,13 +51,13 @@ class Variant:
     Args:
         kind: "single", a network of one stream; "fused", fusion by the attention layer; "reinforced", RGB by motion;
             "idt", no network.
-        stream: which one a single network reads, "rgb" or "flow". compensated: flow without the camera's motion.
+        stream: which one a single network reads, "rgb" or "flow". warped: flow without the camera's motion.
         attention: one of `attention.VARIANTS`.
     """
 
     kind: str
     stream: str = ""
-    compensated: bool = False
+    warped: bool = False
     attention: str = ""
 
     @property
@@ -71,7 +71,7 @@ IDT = "idt"
 STREAMS = {
     "rgb": Variant(kind="single", stream="rgb"),
     "flow": Variant(kind="single", stream="flow"),
-    "warped": Variant(kind="single", stream="flow", compensated=True),
+    "warped": Variant(kind="single", stream="flow", warped=True),
 }
 JOINT = {"fused": Variant(kind="fused"), "reinforced": Variant(kind="reinforced")}
 VARIANTS = {
@@ -117,7 +117,7 @@ PAPER = Profile(
     flow="tvl1",
     short_side=340,
     bound=20.0,  # TSN's
-    held=0.1,  # for the weights of late fusion, of which the paper says nothing
+    held_out=0.1,  # for the weights of late fusion, of which the paper says nothing
     idt=IDTSettings(),
     probe=ClutterProbe(size=340, smallest=40.0, largest=70.0, swing=14.0, motions=3, looks=4, ground=2.0, camera=4.0),
     workers=8,
@@ -140,7 +140,7 @@ CPU = replace(
     flow="dis",
     short_side=SIZE,
     bound=8.0,
-    held=0.2,
+    held_out=0.2,
     idt=IDTSettings(window=16, length=7, scales=2, gaussians=16, sampled=20_000),
     probe=ClutterProbe(
         train=1250,

@@ -11,7 +11,7 @@ from torch import Tensor
 from videoattn.data.clips.snippets import Snippets
 from videoattn.data.clips.two_stream import TwoStreamData, kinds
 from videoattn.data.datasets import cifar100
-from videoattn.data.datasets.splits import Lists, listed
+from videoattn.data.datasets.splits import Lists, load_splits
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.tracks.classify import idt_scores
 from videoattn.data.tracks.features import TrackCache
@@ -104,7 +104,7 @@ def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
         return ()
     _, profile, _ = _sized(parameters)
     sides = dict.fromkeys(side(VARIANTS[name], profile)[1] for name in profile.jobs)
-    return tuple(kind for short_side in sides for kind in kinds(_flow(profile, short_side), compensated=True))
+    return tuple(kind for short_side in sides for kind in kinds(_flow(profile, short_side), warped=True))
 
 
 def _is_made(parameters: Parameters) -> bool:
@@ -156,11 +156,11 @@ class StreamsData:
 
     def train(self, job: Job, seed: int) -> Snippets:
         variant = VARIANTS[job.name]
-        return self._set(variant).train("all", seed=seed, streams=taken(variant), compensated=variant.compensated)
+        return self._set(variant).train("all", seed=seed, streams=taken(variant), warped=variant.warped)
 
     def test(self, job: Job, subset: str = "test") -> Snippets:
         variant = VARIANTS[job.name]
-        return self._set(variant).test("all", streams=taken(variant), compensated=variant.compensated, subset=subset)
+        return self._set(variant).test("all", streams=taken(variant), warped=variant.warped, subset=subset)
 
     def further(self, job: Job) -> dict[str, Snippets]:
         """The held-out videos."""
@@ -221,12 +221,12 @@ class StreamsData:
         if key not in self._sets:
             own = self.profile
             self._sets[key] = TwoStreamData(
-                lambda: self.lists or listed("folder", self._folder),
+                lambda: self.lists or load_splits("folder", self._folder),
                 flow=_flow(own, short_side),
                 settings={"all": replace(own.snippets, size=size)},
                 max_unreadable=own.max_unreadable if self.lists else 0.0,
-                compensated=True,
-                held=own.held,
+                warped=True,
+                held=own.held_out,
             )
         return self._sets[key]
 

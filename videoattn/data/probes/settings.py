@@ -1,4 +1,4 @@
-"""What the dials of all probes share."""
+"""What the settings of all probes share."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +11,7 @@ from videoattn.errors import InputError
 SUBSETS = ("train", "test")
 
 
-class Dials:
+class ProbeSettings:
     """Base of the probes, which are frozen dataclasses; train, test, seed: clips of each subset, start of the draws."""
 
     train: int
@@ -31,7 +31,7 @@ class Dials:
         return np.random.default_rng([self.seed, SUBSETS.index(subset), number])
 
     def _check_whole(self) -> None:
-        """Raise `InputError` for a dial that should be whole, or made of whole numbers, and is not."""
+        """Raise `InputError` for a setting that should be whole, or made of whole numbers, and is not."""
         for field in fields(self):
             value = getattr(self, field.name)
             several = field.type == tuple[int, ...] and isinstance(value, tuple)
