@@ -9,8 +9,8 @@ from videoattn.papers.istpa.streams.comparison import TABLE_4, TABLE_9, TABLE_11
 from videoattn.papers.istpa.streams.recipe import PAPER, jobs, recipe
 
 HELD = (
-    f"{PAPER.held_out:.0%} of the training videos are held out, to search the weights of late fusion on them, where the "
-    "paper trains on all and prints no weights"
+    f"{PAPER.held_out:.0%} of the training videos are held out, to search the weights of late fusion on them, where "
+    "the paper trains on all and prints no weights"
 )
 SPLITS = (1, 2, 3)
 
