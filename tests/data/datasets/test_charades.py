@@ -92,7 +92,7 @@ def test_missing_videos(homes):
         ("train.csv", "c002 11.90", "c002", r"train.csv:3: action 'c002 21.20'"),
         ("train.csv", "c002 11.90", "c002 x", r"train.csv:3: action 'c002 x 21.20'"),
         ("train.csv", "21.20;c000", "21.20 c000", r"train.csv:3: action 'c002 11.90 21.20 c000 0.00 12.60'"),
-        ("train.csv", "N11GT", "46GP8", "train.csv:5: video '46GP8' is listed twice"),
+        ("train.csv", "N11GT", "46GP8", "train.csv:5: '46GP8' is listed twice"),
         ("train.csv", "N11GT", "../1", "train.csv:5: '../1': expected the name of a file"),
         ("train.csv", "N11GT", "YSKX3", "split 1 lists 1 videos for training and for testing: YSKX3"),
         ("train.csv", ",24.83", "", "train.csv:3: 10 fields; expected 11, as in the header"),

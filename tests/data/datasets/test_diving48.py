@@ -98,7 +98,7 @@ def test_version_1_is_refused_under_the_name_of_version_2(dives, part, count):
         ("V2_train", '"label": 1', '"label": true', "V2_train.json: item 3: label 'True'"),
         ("V2_train", '"label": 1', '"label": 1.0', "V2_train.json: item 3: label '1.0'"),
         ("V2_train", '"label": 1', '"class": 1', "V2_train.json: item 3: it lacks label"),
-        ("V2_train", "_8Vy3dlHg2w_00000", "-mmq0PT-u8k_00155", "item 2: video '-mmq0PT-u8k_00155' is listed twice"),
+        ("V2_train", "_8Vy3dlHg2w_00000", "-mmq0PT-u8k_00155", "item 2: '-mmq0PT-u8k_00155' is listed twice"),
         ("V2_train", "_8Vy3dlHg2w_00000", "../secret", "item 2: '../secret': expected the name of a file"),
         ("V2_train", "_8Vy3dlHg2w_00000", "Z_uFnDg-a4I_00071", "1 videos for training and for testing: Z_uFnDg-a4I"),
         ("V2_train", "}]", "}", "V2_train.json:1: "),

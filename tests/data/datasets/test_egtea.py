@@ -98,7 +98,7 @@ def test_egtea_refuses_another_layout(tmp_path):
         load("egtea", root, "train")
     (root / "videos").rename(root / "cropped_clips")
     (root / "train_split2.txt").write_text("\n")
-    with pytest.raises(InputError, match=r"train_split2.txt lists no clips"):
+    with pytest.raises(InputError, match=r"train_split2.txt lists no videos"):
         load("egtea", root, "test", split=2)
     (root / "train_split2.txt").unlink()
     with pytest.raises(InputError, match=r"train_split2.txt cannot be read"):

@@ -4,14 +4,15 @@ import csv
 import io
 import json
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from videoattn.data.datasets.videos import VideoList
 from videoattn.errors import InputError
 
+T = TypeVar("T")
 SHOWN = 3  # names that a message gives of many
 PLACES = 2  # where something may lie, which a message names before it tells the layout
 LONGEST = 80  # signs of a value in a message
@@ -127,6 +128,44 @@ def check_name(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(f"the path {os.fsencode(path)!r} is not UTF-8: rename it, so that its name is") from None
+
+
+def collected(file: Path, entries: Iterable[tuple[str, str, T]]) -> dict[str, T]:
+    """name -> value of entries (where, name, value). Raises `InputError` for a name listed twice, and where none is."""
+    found: dict[str, T] = {}
+    for where, name, value in entries:
+        if name in found:
+            raise InputError(f"{where}: {brief(name)} is listed twice")
+        found[name] = value
+    if not found:
+        raise InputError(f"{file} lists no videos")
+    return found
+
+
+def at_least_two(file: Path, names: Sequence[str], what: str = "classes") -> tuple[str, ...]:
+    """The names of the classes. Raises `InputError` where there are fewer than two."""
+    if len(names) < 2:
+        raise InputError(f"{file} names {len(names)} {what}: expected two at least")
+    return tuple(names)
+
+
+def read_lists(
+    files: Mapping[str, Path],
+    read: Callable[[Path], Iterable[tuple[str, str, T]]],
+    *,
+    split: int,
+    official: tuple[int, int] | None,
+) -> dict[str, dict[str, T]]:
+    """The training and the test list: for each subset name -> value of the entries that `read` gives of its file.
+
+    official: how many videos they must hold; None where these are not the complete lists. Raises `InputError` for other
+    numbers, for a list without videos, and where a video is listed twice or in both.
+    """
+    lists = {subset: collected(file, read(file)) for subset, file in files.items()}
+    check_disjoint(split, *lists.values())
+    for (subset, file), count in zip(files.items(), official or (), strict=official is not None):
+        check_counts(file, len(lists[subset]), count)
+    return lists
 
 
 def check_counts(file: Path | str, count: int, official: int) -> None:

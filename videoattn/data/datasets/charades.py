@@ -4,14 +4,16 @@ G. A. Sigurdsson et al., Hollywood in homes: crowdsourcing data collection for a
 """
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
-    check_counts,
-    check_disjoint,
     find,
     read_lines,
+    read_lists,
     read_records,
     safe_name,
     without_missing,
@@ -48,11 +50,8 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     folder = find(root, *VIDEOS, layout=INFO.layout)
     classes = _classes(_file(root, CLASSES))
     files = {name: _file(root, FILE.format(name)) for name in ("train", "test")}
-    listed = {name: _videos(file, len(classes)) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 157 and not allow_counts:
-        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 157 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=len(classes)), split=split, official=official)
     suffix = VIDEOS[folder.name]
     samples = tuple(
         Sample(f"{folder.name}/{name}{suffix}", folder / f"{name}{suffix}", None, labels)
@@ -73,23 +72,14 @@ def _classes(file: Path) -> tuple[str, ...]:
         if code != f"c{len(names):03d}" or not name.strip():
             raise InputError(f"{where}: {brief(line)}: expected 'c{len(names):03d} <class>'")
         names.append(name.strip())
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} classes: expected two at least")
-    return tuple(names)
+    return at_least_two(file, names)
 
 
-def _videos(file: Path, classes: int) -> dict[str, tuple[int, ...]]:
-    """Id -> labels, ascending, of each listed video."""
-    videos: dict[str, tuple[int, ...]] = {}
+def _videos(file: Path, classes: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """(where, id, labels ascending) of each listed video."""
     for where, row in read_records(file, columns=("id", "actions")):
-        name = safe_name(where, row["id"])
-        if name in videos:
-            raise InputError(f"{where}: video {brief(name)} is listed twice")
         actions = [action for action in row["actions"].split(";") if action.strip()]
-        videos[name] = tuple(sorted({_label(where, action, classes) for action in actions}))
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, safe_name(where, row["id"]), tuple(sorted({_label(where, action, classes) for action in actions}))
 
 
 def _label(where: str, action: str, classes: int) -> int:

@@ -7,14 +7,16 @@ is the action. The same layout with fewer actions is read too.
 """
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
-    check_counts,
-    check_disjoint,
     find,
     read_lines,
+    read_lists,
     safe_name,
     whole_number,
     without_missing,
@@ -49,17 +51,12 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     """
     lists = find(root, ACTIONS, f"action_annotation/{ACTIONS}", layout=INFO.layout).parent
     videos = find(root, *VIDEOS, layout=INFO.layout).relative_to(root).as_posix()
-    classes = _names(lists / ACTIONS)
-    if len(classes) < 2:
-        raise InputError(f"{lists / ACTIONS} names {len(classes)} actions: expected two at least")
+    classes = at_least_two(lists / ACTIONS, _names(lists / ACTIONS), "actions")
     known = {kind: lists / f"{kind}_idx.txt" for kind in ("verb", "noun")}
-    highest = {kind: len(_names(file)) for kind, file in known.items() if file.is_file()}
+    highest = {"action": len(classes)} | {kind: len(_names(file)) for kind, file in known.items() if file.is_file()}
     files = {name: lists / f"{name}_split{split}.txt" for name in ("train", "test")}
-    listed = {name: _clips(file, {"action": len(classes), **highest}) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 106 and not allow_counts:
-        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 106 and not allow_counts else None
+    listed = read_lists(files, partial(_clips, highest=highest), split=split, official=official)
     names = {clip: f"{videos}/{_session(clip)}/{clip}.mp4" for clip in listed[subset]}
     samples = tuple(
         Sample(names[clip], root / names[clip], label, recording=_session(clip))
@@ -83,9 +80,8 @@ def _names(file: Path) -> tuple[str, ...]:
     return tuple(names[key] for key in sorted(names))
 
 
-def _clips(file: Path, highest: dict[str, int]) -> dict[str, int]:
-    """Clip -> label, from 0, of each listed clip. highest: kind of number -> the highest there is."""
-    clips: dict[str, int] = {}
+def _clips(file: Path, highest: dict[str, int]) -> Iterator[tuple[str, str, int]]:
+    """(where, clip, label from 0) of each listed clip. highest: kind of number -> the highest there is."""
     for where, line in read_lines(file):
         clip, *numbers = line.split()
         if not 3 <= len(numbers) <= 5:
@@ -94,15 +90,10 @@ def _clips(file: Path, highest: dict[str, int]) -> dict[str, int]:
             )
         if not _session(safe_name(where, clip)):
             raise InputError(f"{where}: clip {brief(clip)}: expected '<session>-<start>-<end>-F<start>-F<end>'")
-        if clip in clips:
-            raise InputError(f"{where}: {brief(clip)} is listed twice")
         for kind, text in zip(("action", "verb", "noun", "noun", "noun"), numbers, strict=False):
             if kind in highest:
                 whole_number(where, text, 1, highest[kind], what=kind)
-        clips[clip] = int(numbers[0]) - 1
-    if not clips:
-        raise InputError(f"{file} lists no clips")
-    return clips
+        yield where, clip, int(numbers[0]) - 1
 
 
 def _session(clip: str) -> str:

@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
     check_counts,
     find,
@@ -101,9 +102,7 @@ def _classes(file: Path, head: str) -> tuple[str, ...]:
     for where, row in read_records(file, columns=(f"{head}_id", "class_key")):
         whole_number(where, row[f"{head}_id"], len(names), len(names), what=f"{head}_id")
         names.append(row["class_key"])
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} classes: expected two at least")
-    return tuple(names)
+    return at_least_two(file, names)
 
 
 def _video(where: str, row: dict[str, str]) -> tuple[str, str, bool]:

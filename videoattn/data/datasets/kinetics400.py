@@ -18,6 +18,7 @@ from videoattn.data.datasets.annotations import (
     brief,
     check_disjoint,
     check_name,
+    collected,
     find,
     read_records,
     whole_number,
@@ -76,20 +77,19 @@ def list_of(root: Path, subset: str) -> Path:
 
 def clips_of(file: Path) -> dict[str, Clip]:
     """YouTube id -> row. Each video is in Kinetics once."""
-    clips: dict[str, Clip] = {}
+    return collected(file, _rows(file))
+
+
+def _rows(file: Path) -> Iterator[tuple[str, str, Clip]]:
+    """(where, YouTube id, row) of each listed video."""
     for where, row in read_records(file, columns=("label", "youtube_id", "time_start", "time_end")):
         video, label = row["youtube_id"], row["label"]
         if not re.fullmatch(r"[\w-]+", video, re.ASCII) or not label:
             raise InputError(
                 f"{where}: label {brief(label)}, youtube_id {brief(video)}: expected the name of a class and an id"
             )
-        if video in clips:
-            raise InputError(f"{where}: {brief(video)} is listed twice")
         start, end = (whole_number(where, row[name], 0, 999999, what=name) for name in ("time_start", "time_end"))
-        clips[video] = Clip(where, label, f"{video}_{start:06d}_{end:06d}")
-    if not clips:
-        raise InputError(f"{file} lists no videos")
-    return clips
+        yield where, video, Clip(where, label, f"{video}_{start:06d}_{end:06d}")
 
 
 def video_list(

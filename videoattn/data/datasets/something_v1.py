@@ -5,14 +5,16 @@ R. Goyal et al., The "something something" video database for learning and evalu
 The labels of the test videos were never public: subset "test" is the validation set, as in the papers.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
-    check_counts,
-    check_disjoint,
     find,
     read_lines,
+    read_lists,
     safe_name,
     without_missing,
 )
@@ -43,11 +45,8 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     find(root, VIDEOS, layout=INFO.layout)
     classes = _classes(find(root, FILE.format("labels"), layout=INFO.layout))
     files = {name: find(root, FILE.format(part), layout=INFO.layout) for name, part in PARTS.items()}
-    listed = {name: _videos(file, classes) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 174 and not allow_counts:
-        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 174 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=classes), split=split, official=official)
     samples = tuple(Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label) for name, label in listed[subset].items())
     return without_missing(VideoList("something_v1", subset, classes, samples), root=root, allow_missing=allow_missing)
 
@@ -58,15 +57,12 @@ def _classes(file: Path) -> tuple[str, ...]:
         if line.strip() in names:
             raise InputError(f"{where}: label {brief(line.strip())} stands there twice")
         names.add(line.strip())
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} labels: expected two at least")
-    return tuple(sorted(names))
+    return at_least_two(file, sorted(names), "labels")
 
 
-def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
-    """Id -> label of each listed video."""
+def _videos(file: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+    """(where, id, label) of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
-    videos: dict[str, int] = {}
     for where, line in read_lines(file):
         name, separator, text = line.partition(";")
         if not separator:
@@ -75,9 +71,4 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
             raise InputError(
                 f"{where}: label {brief(text.strip())}: expected one of the {len(classes)} of {FILE.format('labels')}"
             )
-        if safe_name(where, name) in videos:
-            raise InputError(f"{where}: video {brief(name)} is listed twice")
-        videos[name] = labels[text.strip()]
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, safe_name(where, name), labels[text.strip()]

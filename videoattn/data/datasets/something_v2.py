@@ -6,15 +6,16 @@ F. Mahdisoltani et al., On the effectiveness of task granularity for transfer le
 Training and evaluation are done on the training and the validation set: subset "test" is the latter, as in the papers.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
     brief,
-    check_counts,
-    check_disjoint,
     find,
     read_items,
     read_json,
+    read_lists,
     safe_name,
     whole_number,
     without_missing,
@@ -51,11 +52,8 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     find(root, VIDEOS, layout=INFO.layout)
     classes = _classes(_file(root, "labels"))
     files = {name: _file(root, part) for name, part in PARTS.items()}
-    listed = {name: _videos(file, classes) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 174 and not allow_counts:
-        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 174 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=classes), split=split, official=official)
     samples = tuple(Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label) for name, label in listed[subset].items())
     return without_missing(VideoList("something_v2", subset, classes, samples), root=root, allow_missing=allow_missing)
 
@@ -77,20 +75,13 @@ def _classes(file: Path) -> tuple[str, ...]:
     return tuple(names[label] for label in sorted(names))
 
 
-def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
-    """Name of the file -> label of each listed video."""
+def _videos(file: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+    """(where, name of the file, label) of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
-    videos: dict[str, int] = {}
     for where, item in read_items(file, keys=("id", "template")):
         text = str(item["template"]).replace("[", "").replace("]", "")  # the brackets mark what placeholders fill
         if text not in labels:
             raise InputError(
                 f"{where}: template {brief(item['template'])}: without brackets none of {len(classes)} labels"
             )
-        name = safe_name(where, f"{item['id']}.webm")
-        if name in videos:
-            raise InputError(f"{where}: video {brief(item['id'])} is listed twice")
-        videos[name] = labels[text]
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, safe_name(where, f"{item['id']}.webm"), labels[text]

@@ -6,13 +6,15 @@ HandstandPushups differently, and test lists carry no labels. The same layout wi
 """
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
-    check_counts,
-    check_disjoint,
     read_lines,
+    read_lists,
     safe_name,
     whole_number,
     without_missing,
@@ -44,11 +46,8 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
             raise InputError(f"{root} holds no folder {folder}: expected {VIDEOS}/<Class>/*.avi and {LISTS}/*.txt")
     classes = _classes(root / LISTS / "classInd.txt")
     files = {name: root / LISTS / f"{name}list{split:02d}.txt" for name in ("train", "test")}
-    listed = {name: _videos(file, classes) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 101 and not allow_counts:
-        for (name, file), official in zip(files.items(), INFO.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 101 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=classes), split=split, official=official)
     samples = tuple(
         Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label, recording=_group(name))
         for name, label in listed[subset].items()
@@ -65,15 +64,12 @@ def _classes(file: Path) -> tuple[str, ...]:
         if words[1] in names:
             raise InputError(f"{where}: class {brief(words[1])} stands there twice")
         names.append(words[1])
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} classes: expected two at least")
-    return tuple(names)
+    return at_least_two(file, names)
 
 
-def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
-    """Name `<Class>/<file>` -> label, from 0, of each listed video."""
+def _videos(file: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+    """(where, name `<Class>/<file>`, label from 0) of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
-    videos: dict[str, int] = {}
     for where, line in read_lines(file):
         name, *label = line.split()
         folder = safe_name(where, name, depth=2, form="<Class>/<file>.avi").partition("/")[0]
@@ -84,12 +80,7 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
             )
         if label and whole_number(where, label[0], 1, len(classes)) != labels[folder] + 1:
             raise InputError(f"{where}: label {brief(label[0])}: expected {labels[folder] + 1}, as in classInd.txt")
-        if name in videos:
-            raise InputError(f"{where}: {brief(name)} is listed twice")
-        videos[name] = labels[folder]
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, name, labels[folder]
 
 
 def _group(name: str) -> str:
