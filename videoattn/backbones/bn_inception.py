@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from einops import reduce
 from torch import Tensor, nn
 
+from videoattn.backbones.checks import check_values
 from videoattn.errors import InputError
 
 
@@ -138,11 +139,7 @@ class BNInception(nn.Module):
         self, *, classes: int, dropout: float = 0.0, slim: bool = False, in_channels: int = 3, bias: bool = True
     ):
         super().__init__()
-        for name, value in (("classes", classes), ("in_channels", in_channels)):
-            if value < 1:
-                raise InputError(f"{name}={value}: must be at least 1")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout}: must lie in [0, 1)")
+        check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
         self.in_channels = in_channels
         self.stem = nn.Sequential(
             OrderedDict(

@@ -20,6 +20,7 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_frames, conv_norm_relu, init_as_caffe
+from videoattn.backbones.checks import check_clip, check_values
 from videoattn.backbones.resnet3d import WIDTHS, Resnet3D
 from videoattn.errors import InputError
 from videoattn.weights.bn_inception import bn_inception_weights
@@ -60,13 +61,9 @@ class ECO(nn.Module):
         side_features: int = 0,
     ):
         super().__init__()
-        for name, value in (("classes", classes), ("features", features)):
-            if value < 1:
-                raise InputError(f"{name}={value}: must be at least 1")
+        check_values({"classes": classes, "features": features}, dropout=dropout)
         if side_features < 0 or (side is None) != (side_features == 0):
             raise InputError(f"side_features={side_features}: 0 is expected without a side, and at least 1 with one")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout}: must lie in [0, 1)")
         self.spatial = spatial
         self.attention = nn.Identity()
         self.temporal = temporal
@@ -113,8 +110,7 @@ class ECO(nn.Module):
 
     def _spatial(self, clip: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The stacked maps, and all that the 2D part gives, unstacked."""
-        if clip.dim() != 5 or clip.shape[1] != 3:
-            raise InputError(f"the clip has shape {tuple(clip.shape)}; (B, 3, T, H, W) is expected")
+        check_clip(clip)
         given = self.spatial(rearrange(clip, "b c t h w -> (b t) c h w"))
         given = given if isinstance(given, tuple) else (given,)
         return rearrange(given[0], "(b t) c h w -> b c t h w", b=len(clip)), given

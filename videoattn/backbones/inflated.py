@@ -15,6 +15,7 @@ from einops import reduce
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
+from videoattn.backbones.checks import check_clip
 from videoattn.errors import InputError, unknown
 from videoattn.layers.temporal_shift import STAGES
 
@@ -83,8 +84,7 @@ class ClipNetwork(nn.Module):
 
     def features(self, clip: Tensor) -> Tensor:
         """Maps before the last pooling: (B, 3, T, H, W) -> (B, C, T, about H/32, about W/32)."""
-        if clip.dim() != 5 or clip.shape[1] != 3:
-            raise InputError(f"the clip has shape {tuple(clip.shape)}; (B, 3, T, H, W) is expected")
+        check_clip(clip)
         return self.backbone.forward_features(clip)
 
     def forward(self, clip: Tensor) -> Tensor:

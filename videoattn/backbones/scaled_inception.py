@@ -30,8 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videoattn.backbones.bn_inception import TABLE, BNInception, check_frames
+from videoattn.backbones.checks import check_values
 from videoattn.backbones.resnet import init_last_layer
-from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
+from videoattn.backbones.scales import ScaledBackbone, Step, average_first, from_timm
 from videoattn.weights.bn_inception import bn_inception_weights
 
 
@@ -81,7 +82,7 @@ def scaled_bn_inception(
     Raises:
         InputError: impossible values, weights that do not fit. RunError: no such file, or not one of tensors.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     first = in_channels if weights is None else 3
     network = BNInception(classes=classes, dropout=dropout, slim=slim, in_channels=first)
     if weights is not None:
@@ -147,7 +148,7 @@ def scaled_inception_resnet_v2(
     Raises:
         InputError: impossible values. RunError: the weights cannot be fetched.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     network = from_timm("inception_resnet_v2", in_channels=in_channels, dropout=dropout, pretrained=pretrained)
     if pretrained:
         for_imagenet(network)

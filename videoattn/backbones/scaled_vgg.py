@@ -17,8 +17,9 @@ from timm.models.vgg import VGG
 from torch import nn
 from torch.nn import functional
 
+from videoattn.backbones.checks import check_values
 from videoattn.backbones.resnet import init_last_layer
-from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
+from videoattn.backbones.scales import ScaledBackbone, Step, average_first, from_timm
 
 
 class ScaledVGG(ScaledBackbone):
@@ -61,7 +62,7 @@ def scaled_vgg16(
     Raises:
         InputError: impossible values. RunError: the weights cannot be fetched.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     network = from_timm("vgg16", in_channels=in_channels, dropout=dropout, pretrained=pretrained)
     if pretrained and in_channels != 3:
         average_first(network, "features.0", in_channels)

@@ -67,3 +67,11 @@ def test_a_foreign_folder_is_not_taken_for_a_probe(tmp_path):
 def test_refuses_no_workers(tmp_path):
     with pytest.raises(InputError, match="workers=0"):
         BindingProbe().generate(tmp_path, workers=0)
+
+
+def test_a_probe_that_was_written_under_the_old_word_is_read(tmp_path):
+    folder = BindingProbe(train=8, test=8).generate(tmp_path, progress=False)
+    truth, text = store.read_truth(folder), (folder / "probe.json").read_text()
+    (folder / "probe.json").write_text(text.replace('"settings"', '"dials"', 1))
+    assert store.read_truth(folder) == truth
+    assert truth["settings"]["train"] == 8

@@ -1,7 +1,7 @@
-"""Data sets of videos, and one of images, on disk, by name. Each has a file here, of its own name, which gives
+"""Data sets of videos, and one of images, on disk, by name. Each has a module here, of its own name, with
 
-INFO                                                          what it is and where it comes from, an `DatasetInfo`
-load(root, subset, *, split, allow_missing, allow_counts)      its `VideoList`
+INFO                                                         a `DatasetInfo`: what it is and where it comes from
+load(root, subset, *, split, allow_missing, allow_counts)    a `VideoList`: the videos of a subset
 """
 
 import importlib
@@ -31,7 +31,7 @@ NAMES = (*VIDEOS, "cifar100")
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """What a data set is; raises `InputError` for a name that none has."""
+    """Title, page, layout and official counts of a data set. Raises `InputError` for an unknown name."""
     return _reader(name).INFO
 
 

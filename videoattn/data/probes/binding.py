@@ -87,8 +87,7 @@ class BindingProbe(ProbeSettings):
         if not 2 <= self.objects <= self.classes:
             raise InputError(f"objects={self.objects}: 2 to {self.classes} are possible, all of different classes")
         self._check_counts(self.classes, "one for each class")
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         if self.frames < 2:
             raise InputError(f"frames={self.frames}: motion takes 2 at least")
         if self.object_size < 2 * BLOCKS:
@@ -97,8 +96,7 @@ class BindingProbe(ProbeSettings):
             raise InputError(f"radius={self.radius}: expected more than 0")
         if len(self.speed) != 2 or not 0 < self.speed[0] <= self.speed[1] <= self.radius:
             raise InputError(f"speed={self.speed}: expected (least, greatest), above 0 and up to radius {self.radius}")
-        if not 0 <= self.camera <= self.radius:
-            raise InputError(f"camera={self.camera}: expected 0 to radius {self.radius}")
+        self._check_range("camera", 0, self.radius)
         if len(self._placements(np.random.default_rng(0), TRIES)) == 0:
             raise InputError(
                 f"objects={self.objects} of object_size={self.object_size} on paths of radius={self.radius} do not "

@@ -85,10 +85,8 @@ class ClutterProbe(ProbeSettings):
 
     def __post_init__(self) -> None:
         self._check_whole()
-        if not 2 <= self.looks <= len(HUES):
-            raise InputError(f"looks={self.looks}: 2 to {len(HUES)} are possible")
-        if not 1 <= self.motions <= len(MOTIONS):
-            raise InputError(f"motions={self.motions}: 1 to {len(MOTIONS)} are possible")
+        self._check_range("looks", 2, len(HUES))
+        self._check_range("motions", 1, len(MOTIONS))
         self._check_counts(len(self.names), "one for each class")
         if not 0 <= self.distractors < self.looks:
             raise InputError(
@@ -101,8 +99,7 @@ class ClutterProbe(ProbeSettings):
             raise InputError(
                 f"acting={self.acting}: expected a share above 0 and up to 1, of frames={self.frames} at least one"
             )
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         if not BLOCKS <= self.smallest <= self.largest:
             raise InputError(
                 f"smallest={self.smallest}, largest={self.largest}: expected {BLOCKS} or more, to show two halves, and "
@@ -113,8 +110,7 @@ class ClutterProbe(ProbeSettings):
                 raise InputError(f"{name}={getattr(self, name)}: expected 0 or more")
         if self.motions > 1 and not self.swing:
             raise InputError(f"swing=0 shows no motion, and motions={self.motions}: expected more than 0")
-        if not 0 <= self.camera <= RADIUS:
-            raise InputError(f"camera={self.camera}: expected 0 to {RADIUS:g}")
+        self._check_range("camera", 0, RADIUS)
         boxes = self._boxes(np.full(1 + self.distractors, self.largest))
         if self._places(np.random.default_rng(0), boxes) is None:
             raise InputError(

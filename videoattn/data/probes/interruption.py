@@ -78,12 +78,10 @@ class InterruptionProbe(ProbeSettings):
 
     def __post_init__(self) -> None:
         self._check_whole()
-        if not 2 <= self.classes <= len(HUES):
-            raise InputError(f"classes={self.classes}: 2 to {len(HUES)} are possible")
+        self._check_range("classes", 2, len(HUES))
         self._check_counts(self.classes, "one for each class")
         self._check_kinds()
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         most = self.size - 2 * BORDER
         if not 2 * BLOCKS <= self.object_size <= most:
             raise InputError(

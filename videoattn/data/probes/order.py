@@ -88,8 +88,7 @@ class OrderProbe(ProbeSettings):
                 raise InputError(f"{subset}={count}: expected an even number, since clips come in pairs")
         if self.frames < 8 or self.frames % 2:
             raise InputError(f"frames={self.frames}: an even number from 8 on is expected")
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         if self.object_size < 2 * BLOCKS:
             raise InputError(f"object_size={self.object_size}: expected {2 * BLOCKS} or more, to show its blocks")
         if self.travel <= 0 or not 0 < self.small <= 1:

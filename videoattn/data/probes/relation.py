@@ -75,8 +75,7 @@ class RelationProbe(ProbeSettings):
                 f"rows={self.rows} and columns={self.columns} of cell={self.cell} make frames of {self.height} x "
                 f"{self.width} pixels: expected {SMALLEST} or more on both sides"
             )
-        if not 2 <= self.colours <= len(HUES):
-            raise InputError(f"colours={self.colours}: 2 to {len(HUES)} are possible")
+        self._check_range("colours", 2, len(HUES))
         most = len(self._axes)
         possible = tuple(range(1, most + 1))
         if not isinstance(self.distances, tuple) or not self.distances or not {*self.distances} <= {*possible}:

@@ -58,10 +58,10 @@ def _write_clips(job: Job) -> list[tuple[str, Truth]]:
     probe, folder, subset, numbers = job
     truth = []
     for number in numbers:
-        frames, label, about = probe.clip(subset, number)
+        frames, label, shown = probe.clip(subset, number)
         name = f"{subset}/{probe.names[label]}/{number:05d}.mp4"
         write_video(folder / name, frames, FPS)
-        truth.append((name, {"label": label, **about}))
+        truth.append((name, {"label": label, **shown}))
     return truth
 
 
@@ -103,8 +103,8 @@ def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: 
                 (part / subset / name).mkdir(parents=True)
         clips = _write_all(probe, part, workers or cores())
         truth = dict(sorted(track(clips, total=sum(probe.counts.values()), what=probe.NAME, show=progress)))
-        about = {"settings": settings_of(probe), "classes": probe.names, "clips": truth}
-        (part / "probe.json").write_text(json.dumps(about))
+        found = {"settings": settings_of(probe), "classes": probe.names, "clips": truth}
+        (part / "probe.json").write_text(json.dumps(found))
         part.rename(folder)
     except OSError as error:
         if not (folder / "probe.json").is_file():  # else another process has made the same probe meanwhile
@@ -116,4 +116,7 @@ def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: 
 
 def read_truth(folder: Path) -> dict[str, Any]:
     """`probe.json` of a generated probe: "settings", "classes", and "clips", a dict from `Sample.name` to the truth."""
-    return json.loads((Path(folder) / "probe.json").read_text())
+    truth = json.loads((Path(folder) / "probe.json").read_text())
+    if "dials" in truth:  # as the settings were called when the probe was written
+        truth["settings"] = truth.pop("dials")
+    return truth

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from videoattn.backbones.scales import ScaledResNet
 from videoattn.errors import InputError, unknown
-from videoattn.layers.temporal_shift import STAGES
+from videoattn.layers.temporal_shift import STAGES, set_frames
 from videoattn.papers.istpa.losses import check_form
 
 SIDES = ("input", "output")
@@ -109,7 +109,7 @@ class ReinforcedResNet(ScaledResNet):
 
     def maps(self, images: Tensor, *, frames: int = 1) -> tuple[Tensor, ...]:
         x, other = split(images, self.channels).values()
-        self._set_frames(frames)
+        set_frames(self, frames)
         features, found = self.features(other), []
         for name, step in self.path()[: self.behind]:
             if not name:
