@@ -73,8 +73,8 @@ def conv_norm_relu(
 class Inception(nn.Module):
     """One module of the table.
 
-    The four branches end before their last ReLU; `relu`, behind the concatenation, is
-    that of all of them. What a module of stride 2 only pools is positive or zero already.
+    The branches end before their last ReLU; `relu` is applied once, to their concatenation. (Maps that a module of
+    stride 2 only pools are non-negative already.)
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, H, W), halved at stride 2, where H and W must be even.
     """
@@ -188,7 +188,7 @@ def check_frames(x: Tensor, *, channels: int, halvings: int) -> None:
 
 
 def init_as_caffe(network: nn.Module) -> None:
-    """Weights as Caffe's "xavier" filler draws them: uniform with variance 1 / fan-in; biases zero."""
+    """Initialise all convolutions and linear layers as Caffe's "xavier" does: uniform, variance 1 / fan-in, bias 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="linear")

@@ -198,7 +198,7 @@ def small_eco(
     side_widths: Sequence[int] = (),
     dropout: float = 0.0,
 ) -> ECO:
-    """The same shape in small: each of `widths` is a 3x3 convolution of stride 2 with batch norm and ReLU.
+    """A small ECO, whose 2D part is one 3x3 convolution of stride 2, batch norm and ReLU for each of `widths`.
 
     Args:
         widths: of the 2D part, at least one. temporal_widths: of the 3D part, three.
@@ -227,9 +227,9 @@ def small_eco(
 
 
 def load_bn_inception(network: ECO, path: Path | str, *, inputs: str = "imagenet") -> tuple[str, ...]:
-    """Load ImageNet weights into the 2D parts of an `eco` or `eco_lite`; the result names what stayed as it was.
+    """Load ImageNet weights into the 2D parts of an `eco` or `eco_lite`; returns the keys that were not loaded.
 
-    Args and errors: as for `bn_inception_weights`; also InputError where the network has nothing of BN-Inception.
+    Args and errors: as for `bn_inception_weights`; also InputError for a network without layers of BN-Inception.
     """
     with torch.device("meta"):
         whole = BNInception(classes=1)

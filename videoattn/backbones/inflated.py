@@ -106,7 +106,7 @@ def _conv3d(in_channels: int, out_channels: int, kernel: tuple[int, int, int], s
 
 
 def _inflated(conv: nn.Conv2d, frames: int) -> nn.Conv3d:
-    """The convolution with a kernel of so many frames, each with that share of its weights."""
+    """The convolution with a kernel of `frames` frames, each the 2D kernel / frames, padded so that T stays."""
     new = nn.Conv3d(
         conv.in_channels,
         conv.out_channels,
@@ -126,12 +126,12 @@ def _inflated(conv: nn.Conv2d, frames: int) -> nn.Conv3d:
 
 
 def inflated_kernel(weight: Tensor, frames: int) -> Tensor:
-    """A 2D kernel (C, inputs, h, w) over so many frames, each with that share of it: (C, inputs, frames, h, w)."""
+    """A 2D kernel (C, inputs, h, w) repeated over time and divided by `frames`: (C, inputs, frames, h, w)."""
     return (weight / frames).unsqueeze(2).repeat_interleave(frames, dim=2)
 
 
 def _to_3d(module: nn.Module) -> None:
-    """Give all that is left of 2D layers an axis of time which they do not look along, in place."""
+    """Replace the remaining 2D layers, in place, by 3D ones of extent 1 in time."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d):
             setattr(module, name, _inflated(child, 1))

@@ -1,4 +1,4 @@
-"""Places in a network by the names that papers use: conv3_3 is behind the third block of stage 3, of 2 to 5."""
+"""Places in a network by the names in papers: conv3_3 is the output of the third block of stage 3, of 2 to 5."""
 
 from typing import NamedTuple
 

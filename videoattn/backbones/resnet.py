@@ -92,7 +92,7 @@ def averaged_kernel(weight: Tensor, in_channels: int) -> Tensor:
 
 
 def set_padding(net: nn.Module, padding: str) -> None:
-    """Pad every convolution and the stem's max-pool by `padding` instead of by zeros (minus infinity for the pool)."""
+    """Let convolutions and the stem's max-pool pad with `padding`, in place, instead of zeros (-inf for the pool)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and any(module.padding):
             module.padding_mode = padding
@@ -104,7 +104,7 @@ def set_padding(net: nn.Module, padding: str) -> None:
 
 @contextmanager
 def fetching(name: str) -> Iterator[None]:
-    """Make a `RunError` that says what to do of a failure to fetch the ImageNet weights of `name`."""
+    """Turn a failed download of the ImageNet weights of `name` into a `RunError` that says what to do."""
     try:
         yield
     except OSError as error:  # every network failure of the hub's client is one
@@ -115,6 +115,6 @@ def fetching(name: str) -> Iterator[None]:
 
 
 def init_last_layer(last: nn.Linear) -> None:
-    """Start a last layer as TSN and TSM do: standard deviation 0.001, bias 0."""
+    """Initialise a last layer as TSN and TSM do: normal with standard deviation 0.001, bias 0."""
     nn.init.normal_(last.weight, std=0.001)
     nn.init.zeros_(last.bias)

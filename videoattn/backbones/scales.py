@@ -3,9 +3,9 @@ r"""2D networks that are cut in two: the maps of several scales come out, and me
     maps = backbone.maps(images)        one tensor a scale, the lowest first, the top last
     scores = backbone.head(maps[-1])    with nothing in between the scores of the plain network
 
-Between the two, the top maps of a clip's frames can be merged into those of one image. A network is a path of steps;
-some have names, and any of these can be scales. Maps are taken before the activation that follows them, which is the
-first step of the head; those of a ResNet have theirs already. No step changes a map in place that was taken out.
+Between the two, the top maps of a clip's frames can be merged into those of one image. A network is a path of steps,
+and any step with a name can be a scale. Maps are taken before the activation that follows them, which becomes the first
+step of the head; maps of a ResNet are taken behind it. No step changes maps in place that were taken out.
 
 `backbone.network` is the network as it is published, with its own keys: weights for it load there.
 

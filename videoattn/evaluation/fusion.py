@@ -10,9 +10,12 @@ from videoattn.errors import InputError
 
 
 def fuse(scores: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Weighted sum of (videos, classes) scores, the weights brought to the sum 1.
+    """Sum of the streams' scores, each (videos, classes), with weights that are first divided by their sum.
 
-    Frame-level and video-level fusion are the same, since the average over frames is linear.
+    Fusing the scores of frames and those of videos is the same, since the average over frames is linear.
+
+    Raises:
+        InputError: a weight for a stream without scores, or weights with a sum of 0 or less.
     """
     absent = [stream for stream in weights if stream not in scores]
     total = sum(weights.values())
@@ -36,8 +39,8 @@ def searched_weights(scores: Mapping[str, Tensor], labels: Tensor, *, step: floa
     Weights that were searched on the videos of a result make it too good: search them on a part of the training set
     (`data.clips.held_out`) that the networks were not trained on, then fuse the scores of the test set by them.
 
-    Of equally good weights these are nearest to equal ones; of those still equal, the ones with more weight on the
-    streams that come first. Scores are taken as they are, so streams of different scale should be brought to one.
+    Among equally good weights the nearest to equal ones are taken, among those the ones with more weight on the streams
+    that come first. Scores are not scaled: streams of different scales should be brought to one before.
 
     Args:
         scores: (videos, classes) of at least two streams. labels: (videos,).

@@ -32,7 +32,7 @@ def check_block(channels: int, inner: int, dims: int) -> None:
 
 
 def zero_init_norm(channels: int, dims: int) -> nn.Module:
-    """Batch norm with scale and shift at zero: what follows a residual branch starts as the identity."""
+    """Batch norm with scale and shift 0 for the end of a residual branch: the block starts as the identity."""
     norm = BATCH_NORMS[dims](channels)
     nn.init.zeros_(norm.weight)
     nn.init.zeros_(norm.bias)
@@ -47,10 +47,11 @@ def spatial_max_pool(x: Tensor) -> Tensor:
 
 
 def init_attention(*, queries_and_keys: Sequence[nn.Module], others: Sequence[nn.Module]) -> None:
-    """Initialise fresh convolutions of an attention block so that its attention starts nearly even.
+    """Initialise the convolutions of an attention block so that its attention is nearly uniform at first.
 
-    He's scheme doubles the variance to make up for the ReLU behind a layer. Behind queries and keys stands none, and
-    their products decide where attention starts: they keep PyTorch's own weights, a sixth of He's variance.
+    `others` get weights by He's scheme, which doubles the variance to make up for a ReLU. Queries and keys have no ReLU
+    behind them, and large products would make the first attention sharp: they keep PyTorch's default, a sixth of He's
+    variance. All biases become 0.
     """
     for layer in others:
         nn.init.kaiming_normal_(layer.weight)

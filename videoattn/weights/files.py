@@ -1,4 +1,4 @@
-"""Files of weights from elsewhere: read without executing anything that is in them."""
+"""Read files of weights of other programs, without executing code that they hold."""
 
 import pickle
 import re
@@ -35,7 +35,7 @@ class Weights(dict[str, Tensor]):
 
 
 class Ignored:
-    """What stands for a value that is not needed, however it would have been made."""
+    """Stands for an unneeded value in a pickle: it takes any arguments and any state, and keeps none."""
 
     def __init__(self, *_: object):
         pass

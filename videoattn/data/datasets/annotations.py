@@ -1,4 +1,4 @@
-"""What the readers of data sets share: annotation files read line by line, with errors that name file and line."""
+"""What the readers of data sets share: annotation files, read with errors that name the line, and checks of lists."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from videoattn.errors import InputError
 T = TypeVar("T")
 SHOWN = 3  # names that a message gives of many
 PLACES = 2  # where something may lie, which a message names before it tells the layout
-LONGEST = 80  # signs of a value in a message
+LONGEST = 80  # characters of a value in a message
 DIGITS = 1000  # of a number in a file; Python refuses some thousands
 
 
@@ -35,7 +35,7 @@ def read_text(file: Path) -> str:
 
 
 def brief(value: object) -> str:
-    """A value of a file as Python writes it, for a message; of a long one the beginning alone."""
+    """repr of a value for a message, cut after `LONGEST` characters."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 

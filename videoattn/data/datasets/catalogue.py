@@ -10,7 +10,7 @@ INDENT = 10
 
 
 def catalogue(names: Iterable[str] | None = None) -> str:
-    """A block of lines for each data set, all of them where none are named; in front the name that DATASET takes."""
+    """A block of lines for each of the data sets named, or for all; it begins with the name that DATASET takes."""
     return "\n\n".join(map(_block, NAMES if names is None else names))
 
 

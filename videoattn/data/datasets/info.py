@@ -1,4 +1,4 @@
-"""What `videoattn data list` says of a data set; each reader has one, named INFO."""
+"""What is known of a data set before its files are read; the module of each has one as `INFO`."""
 
 from dataclasses import dataclass
 

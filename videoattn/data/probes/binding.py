@@ -1,16 +1,15 @@
 """The binding probe: one object moves among still ones, and the class is the colour (or the texture) of the mover.
 
-A frame shows several objects whose classes are all different, so that RGB alone guesses among those shown. Grey images,
-and so optical flow, show where something moves and no colour. Scores of the two, added, bind nothing: place by place
-the two modalities have to meet.
+A frame shows several objects, each of another class. RGB shows the classes and not which object moves, so from single
+frames one can only guess among the objects shown. Grey images, and so optical flow, show where something moves and not
+its colour. Adding the scores of both does not help: the two have to be compared place by place.
 
-No single frame tells which object moves. Every object has a circular path of its own, and the boxes that the paths can
-touch are clear of one another; each object stands at a uniformly random phase of its path, and one of them, whichever
-it is, goes along it at constant speed. The mover's phase is then uniform at every frame too, so that the law of the
-frame is the same whichever object moves. Place, direction, speed, path, block pattern (or hue) and background are drawn
-independently of the class.
+A single frame does not show which object moves. Each object has a circular path of its own, at a distance from all
+others, and stands at a uniformly random phase of it; the mover goes along its path at constant speed. Its phase is
+uniform in every frame too, so the distribution of a frame is the same whichever object moves. Place, direction, speed,
+block pattern (or hue) and background are drawn independently of the class.
 
-With texture as the class flow is not quite blind: the errors of a flow algorithm depend a little on the pattern.
+With texture as the class flow tells a little: the errors of a flow algorithm depend on the pattern.
 """
 
 import math
@@ -43,7 +42,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class BindingProbe(ProbeSettings):
-    """The settings; the same settings give the same files. Lengths are in pixels.
+    """The settings of the probe; equal settings give equal files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. objects: shown at once, each of another one
     of the `classes` classes. size: side of the frame; frames: of a clip. feature: what the class is, "colour" or

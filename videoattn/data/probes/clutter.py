@@ -1,22 +1,22 @@
 """The clutter probe: one small object acts for a part of the clip, among others that look as it does but do not act.
 
-A frame shows several objects of different hues, light on one half and dark on the other. Dark stands above, but on the
-object that acts, while it acts: then it is upside down. The class is its look, its hue; where there are several
-motions, its look and the motion it makes while it acts. Objects differ in size, change it through the clip, and stand
-before a ground that moves.
+A frame shows several objects of different hues, each with a dark and a light half. The dark half is above, except on
+the object that acts, while it acts: it is upside down. The class is the hue of that object (its "look"), or, with
+several motions, its look and the motion that it makes while it acts. Objects have different sizes, which change through
+the clip, and the background moves.
 
-All objects are drawn alike, hue, sizes, place and phase, and which of them acts is drawn without regard to these. So
-what shows no halves tells nothing but the looks that are there, and a guess among them is right in 1 / objects of the
-clips: frames in which nothing acts, the counts of hues in a frame or a clip, their areas and places. Turning an object
-upside down changes neither the sums of its light and colour nor, up to the place within a pixel, any count of pixels by
-colour; so counts that know light from dark do not tell either. What tells is a hue and the order of its halves at one
-place of one frame, in whatever order the frames come.
+Hue, sizes, place and phase of all objects are drawn from the same distributions, and the object that acts is drawn
+independently of them. A reader that does not see the halves can therefore only guess among the objects shown, and is
+right in 1 / objects of the clips; so is one that sees only frames in which nothing acts, or only counts, areas and
+places of hues. Turning an object upside down changes neither the sums of its light and colour nor, but for places
+within a pixel, the number of pixels of any colour, so such counts do not tell the class either. The class is told by a
+hue together with the order of its halves at one place of one frame; the order of the frames does not matter.
 
-Motion: an object's offsets from its place in y and in x are `swing` times the sines of two phases, both uniform. They
-stand still, but while it acts that of y, that of x, or both go on. Both phases are then uniform in all frames, so no
-single frame tells the motion nor which object makes it. Only what acts moves, besides the ground and a change of size:
-flow sees the motion, and no hue, since all hues have one luma. (Frames compared place by place tell the look too: it
-is that of what has moved. With `swing` 0 nothing moves.) A moving camera moves everything on a circle.
+Motion: an object's offset from its place, in y and in x, is `swing` times the sine of a uniformly random phase. The
+phases are constant, except that while an object acts that of y, that of x, or both advance. They are uniform in every
+frame, so no single frame tells the motion or which object makes it. Besides the background and the changes of size only
+the acting object moves: flow shows the motion and no hue, since all hues have one luma. (Frames compared place by place
+tell the look as well: that of what moved. With `swing` 0 nothing moves.) A moving camera moves everything on a circle.
 """
 
 import math
@@ -53,14 +53,14 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class ClutterProbe(ProbeSettings):
-    """The settings; the same settings give the same files. Lengths are in pixels.
+    """The settings of the probe; equal settings give equal files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. frames: of a clip. acting: share of them in
-    which the object acts, rounded to whole frames: one stretch at a random time. looks: how many hues there are, of one
-    luma. motions: of what acts, the first of `MOTIONS`; classes are looks x motions. distractors: other objects.
-    size: side of the frame. smallest, largest: sides of objects, which go from one size to another through the clip,
-    both drawn evenly on a scale of ratios. swing: reach of the motion to either side. ground: length of the ground's
-    step from frame to frame, in a random direction. camera: length of the camera's step; 0 keeps it still.
+    which the object acts, rounded to whole frames, in one run at a random time. looks: number of hues, all of one luma.
+    motions: how many of `MOTIONS` there are, from the first; classes are looks x motions. distractors: objects that do
+    not act. size: side of the frame. smallest, largest: range of the sides of objects, which change evenly from one
+    size to another through the clip, both drawn log-uniformly. swing: amplitude of the motion. ground: length of the
+    background's step from frame to frame, in a random direction. camera: length of the camera's step; 0 for none.
 
     Raises `InputError` for values that make no probe.
     """

@@ -1,4 +1,4 @@
-"""Writes a probe to disk once: clips in the layout of the `folder` data set, and `probe.json` with the truth."""
+"""Write a probe to disk, once: clips in the layout of the data set `folder`, and what they show in `probe.json`."""
 
 import dataclasses
 import hashlib
@@ -22,7 +22,7 @@ POOL_FROM = 500  # clips; with fewer, starting processes takes longer than they 
 
 
 class Probe(Protocol):
-    """A frozen dataclass of settings, all of them values that JSON can hold, which can make each of its clips alone."""
+    """A frozen dataclass of settings, all of them JSON values, that makes each clip independently of the others."""
 
     NAME: str
     REVISION: int  # to be raised when the same settings give other clips
@@ -40,7 +40,7 @@ class Probe(Protocol):
 
 
 def settings_of(probe: Probe) -> dict[str, Any]:
-    """What fixes the clips of a probe: its settings, its name and its revision."""
+    """All that determines the clips of a probe: its name, its revision and its settings."""
     return {"probe": probe.NAME, "revision": probe.REVISION, **dataclasses.asdict(probe)}
 
 
