@@ -20,7 +20,7 @@ takes_reproduce := $(given)
 takes_audit := PAPER JSON
 takes_bench := PAPER
 $(foreach t,$(MAKECMDGOALS),$(foreach v,$(filter-out $(takes_$t),$(given)),\
-    $(error make $t: unknown variable $v; good ones: $(strip $(takes_$t) PYTHON))))
+    $(error make $t: unknown variable $v; choose from $(strip $(takes_$t) PYTHON))))
 
 # An installation that was interrupted, or lost its Python, or whose checkout was moved since, is done again.
 ifneq "$(file <$(STAMP)) $(wildcard $(VENV))" "$(CURDIR) $(VENV)"

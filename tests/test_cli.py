@@ -76,18 +76,21 @@ def test_make_alone_lists_the_targets(checkout):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["reproduce"], "PAPER=...; good ones: demo"),
-        (["reproduce", "PAPER=dmo"], "unknown paper 'dmo' (did you mean demo?); good ones: demo"),
-        (["reproduce", "PAPER=demo", "PROFLE=quick"], "(did you mean PROFILE?); good ones: PAPER, " + ", ".join(NAMES)),
+        (["reproduce"], "PAPER=...; choose from demo"),
+        (["reproduce", "PAPER=dmo"], "unknown paper 'dmo' (did you mean demo?); choose from demo"),
+        (
+            ["reproduce", "PAPER=demo", "PROFLE=quick"],
+            "(did you mean PROFILE?); choose from PAPER, " + ", ".join(NAMES),
+        ),
         (["reproduce", "PAPER=demo", "PRO-FILE=quick"], "unknown parameter 'PRO-FILE'"),
         (["reproduce", "PAPER=demo", "PROFILE=fast"], "good ones: check, quick, full, paper, auto"),
         (["reproduce", "PAPER=demo", "SEEDS="], "SEEDS is ''; good ones: 0 to 20"),
-        (["reproduce", "PAPER=demo", "DATASET=ucf101", "DATA=."], "good ones: probe, folder"),
+        (["reproduce", "PAPER=demo", "DATASET=ucf101", "DATA=."], "choose from probe, folder"),
         (["reproduce", "PAPER=demo", "DATASET=folder", "DATA=no $where"], "no $where does not exist"),
-        (["audit", "PAPER=dmo"], "good ones: demo"),
-        (["audit", "PAPER=demo", "JSN=1"], "unknown variable JSN; good ones: PAPER JSON PYTHON"),
-        (["bench", "PAPER=demo", "JSON=1"], "unknown variable JSON; good ones: PAPER PYTHON"),
-        (["test", "PAPER=demo"], "unknown variable PAPER; good ones: PYTHON"),
+        (["audit", "PAPER=dmo"], "choose from demo"),
+        (["audit", "PAPER=demo", "JSN=1"], "unknown variable JSN; choose from PAPER JSON PYTHON"),
+        (["bench", "PAPER=demo", "JSON=1"], "unknown variable JSON; choose from PAPER PYTHON"),
+        (["test", "PAPER=demo"], "unknown variable PAPER; choose from PYTHON"),
     ],
 )
 def test_what_is_wrong_stops_before_the_installation(checkout, arguments, told):
@@ -99,7 +102,7 @@ def test_what_is_wrong_stops_before_the_installation(checkout, arguments, told):
 
 
 def test_a_variable_of_the_environment_is_no_parameter(checkout):
-    assert "PAPER=...; good ones: demo" in make(checkout, "reproduce", PAPER="demo").stderr
+    assert "PAPER=...; choose from demo" in make(checkout, "reproduce", PAPER="demo").stderr
 
 
 def test_values_reach_the_command_as_they_were_written(installed):
@@ -188,7 +191,7 @@ def test_arguments_become_parameters(tmp_path, monkeypatch):
 
 def test_the_papers_of_this_repository():
     assert all(check_paper(name) == name for name in PAPERS)
-    with pytest.raises(InputError, match="good ones: " + ", ".join(PAPERS)):
+    with pytest.raises(InputError, match="choose from " + ", ".join(PAPERS)):
         check_paper("none")
     with pytest.raises(InputError, match="no paper is named"):
         check_paper("")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.engine.parameters import NAMES, PARAMETERS, check, check_notebook, parameters_cell
 from videoattn.errors import InputError
 from videoattn.papers import PAPERS, data_sets
@@ -118,7 +118,11 @@ def test_a_split_is_one_of_every_data_set_of_the_papers():
     for paper in PAPERS:
         for name in data_sets(paper):
             values = {"DATASET": name, "DATA": "/", "SPLIT": 3}
-            with contextlib.nullcontext() if 3 in about(name).splits else pytest.raises(InputError, match="SPLIT is 3"):
+            with (
+                contextlib.nullcontext()
+                if 3 in dataset_info(name).splits
+                else pytest.raises(InputError, match="SPLIT is 3")
+            ):
                 assert check(paper, values, data_sets(paper)).split == 3
 
 

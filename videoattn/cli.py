@@ -10,8 +10,8 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check, unknown
-from videoattn.errors import InputError, RunError
+from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check
+from videoattn.errors import InputError, RunError, unknown
 from videoattn.papers import PAPERS, check_paper, data_sets
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.engine.experiment import module_of, studies
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Protocol, started_from
@@ -124,7 +124,7 @@ def _judged(record: Record) -> tuple[Protocol | None, list[str]]:
         return None, []
     chosen = next((p for p in own if p.start == started_from(record.recipe)), own[0])
     profile = replace(experiments.PROFILES["paper"], **chosen.changes)
-    found = departures(record, chosen, profile, about(chosen.data_set).counts)
+    found = departures(record, chosen, profile, dataset_info(chosen.data_set).counts)
     return chosen, found or _started(record)
 
 

@@ -172,7 +172,7 @@ def test_files_that_do_not_fit(public, write, tmp_path):
         bn_inception_weights(write({"a": torch.zeros(1)}), SHAPES)
     with pytest.raises(InputError, match=r"inception_4c_pool_proj.weight has shape \(128, .*instead of \(96, "):
         bn_inception_weights(write(public), on_meta(slim=True))
-    with pytest.raises(InputError, match="inputs='rgb': possible are imagenet, caffe"):
+    with pytest.raises(InputError, match="unknown inputs 'rgb'; choose from imagenet, caffe"):
         bn_inception_weights(write(public), SHAPES, inputs="rgb")
     for net in (on_meta(in_channels=10), on_meta(bias=False)):
         with pytest.raises(InputError, match="inputs='caffe' is possible"):

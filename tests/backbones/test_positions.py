@@ -55,7 +55,7 @@ def test_all_places_in_order(networks):
 def test_unknown_names_are_refused(networks, name):
     for net in networks.values():
         for call in (conv_path, conv_channels):
-            with pytest.raises(InputError, match=rf"position '{name}' is unknown; possible are conv2_1, .*, conv5_3$"):
+            with pytest.raises(InputError, match=rf"unknown position '{name}'.*; choose from conv2_1, .*, conv5_3$"):
                 call(net, name)
 
 

@@ -96,9 +96,9 @@ def test_padding_keeps_the_sizes(padding):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("resnet51", {}, "'resnet51' is unknown; timm's ResNets are .*resnet50"),
-        ("vgg16", {}, "'vgg16' is unknown"),
-        ("resnet18", {"padding": "mirror"}, "'mirror' is unknown; possible are zeros, circular, reflect, replicate"),
+        ("resnet51", {}, "unknown backbone 'resnet51' .*choose from .*resnet50"),
+        ("vgg16", {}, "unknown backbone 'vgg16'"),
+        ("resnet18", {"padding": "mirror"}, "'mirror'; choose from zeros, circular, reflect, replicate"),
         ("resnet18", {"pretrained": True, "layers": (1, 1, 1, 1)}, "no ImageNet weights for resnet18 with .*layers"),
     ],
 )

@@ -174,7 +174,7 @@ def test_dropout_and_the_last_layer():
         ({"frames": 0}, "frames=0: must be at least 1"),
         ({"classes": 0}, "classes=0: must be at least 1"),
         ({"dropout": 1.0}, r"dropout=1.0: must lie in \[0, 1\)"),
-        ({"name": "resnet51"}, "'resnet51' is unknown; timm's ResNets are .*resnet50"),
+        ({"name": "resnet51"}, "unknown backbone 'resnet51' .*choose from .*resnet50"),
         ({"shift": True, "fraction": 1}, "fraction=1: at least 2"),
         ({"shift": True, "fraction": 16}, r"fraction=16: layer1\.0 has 8 channels, .* at most 8"),
     ],

@@ -121,7 +121,7 @@ def test_jobs_bring_what_they_need():
     with pytest.raises(InputError, match=r"JOBS is 'x': name one of the first study too: .*'a', 'b', 'c'"):
         jobs("x")
     assert jobs("x,b") == ("a", "b")
-    with pytest.raises(InputError, match="unknown name in JOBS 'q'; good ones: a, b, c, x"):
+    with pytest.raises(InputError, match="unknown name in JOBS 'q'; choose from a, b, c, x"):
         jobs("a,q")
     with pytest.raises(InputError, match="JOBS is 'a': they need 'z', which this profile has not"):
         sized(check("demo", {"JOBS": "a"}, SETS), PROFILES, VIDEOS, (), needs=lambda name: ("z",))

@@ -25,18 +25,18 @@ def scores(stream: str, seed: int) -> dict[str, torch.Tensor]:
     rng = torch.Generator().manual_seed(seed)
     return {
         stream: torch.randn(4, 3, generator=rng),
-        f"{stream} held": torch.randn(5, 3, generator=rng),
+        f"{stream} held_out": torch.randn(5, 3, generator=rng),
         "labels": LABELS,
-        "labels held": HELD,
+        "labels held_out": HELD,
     }
 
 
 def test_weights_are_searched_on_other_videos_than_those_of_the_row():
     found = {"a": scores("rgb", 0), "b": scores("flow", 1)}
-    row = Row("a+b", (("a", "rgb", 1), ("b", "flow", 1)), searched="held")
+    row = Row("a+b", (("a", "rgb", 1), ("b", "flow", 1)), searched="held_out")
     metrics = row_metrics(row, found)["a+b"]
     test = {"a rgb": found["a"]["rgb"], "b flow": found["b"]["flow"]}
-    held = {"a rgb": found["a"]["rgb held"], "b flow": found["b"]["flow held"]}
+    held = {"a rgb": found["a"]["rgb held_out"], "b flow": found["b"]["flow held_out"]}
     fused, weights = fused_by_search(test, held, HELD)
     assert metrics["weights"] == weights
     assert metrics["top1"] == pytest.approx((fused.argmax(1) == LABELS).float().mean().item())

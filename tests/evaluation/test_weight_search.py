@@ -121,14 +121,16 @@ def test_streams_of_other_scales_are_fused_alike():
     rng = torch.Generator().manual_seed(1)
     labels = torch.randint(3, (40,), generator=rng)
     truth = torch.nn.functional.one_hot(labels, 3).float()
-    held = {name: truth + torch.randn(40, 3, generator=rng) for name in ("a", "b")}
+    held_out = {name: truth + torch.randn(40, 3, generator=rng) for name in ("a", "b")}
     test = {name: torch.randn(7, 3, generator=rng) for name in ("a", "b")}
-    fused, weights = fused_by_search(test, held, labels)
-    by_hand = sum(weights[name] * test[name] / held[name].std() for name in ("a", "b"))
+    fused, weights = fused_by_search(test, held_out, labels)
+    by_hand = sum(weights[name] * test[name] / held_out[name].std() for name in ("a", "b"))
     torch.testing.assert_close(fused, by_hand)
-    assert weights == searched_weights({name: held[name] / held[name].double().std() for name in held}, labels)
+    assert weights == searched_weights(
+        {name: held_out[name] / held_out[name].double().std() for name in held_out}, labels
+    )
     for factor in (1e-3, 50.0):
-        scaled = [scores | {"b": factor * scores["b"]} for scores in (test, held)]
+        scaled = [scores | {"b": factor * scores["b"]} for scores in (test, held_out)]
         other, same = fused_by_search(*scaled, labels)
         assert same == weights
         torch.testing.assert_close(other, fused, rtol=1e-4, atol=1e-5)
@@ -136,9 +138,9 @@ def test_streams_of_other_scales_are_fused_alike():
 
 def test_a_stream_that_says_nothing_stays_as_it_is():
     labels = torch.tensor([0, 1])
-    held = {"flat": torch.zeros(2, 2), "right": torch.eye(2)}
-    fused, weights = fused_by_search({"flat": torch.ones(1, 2), "right": torch.tensor([[0.0, 1.0]])}, held, labels)
+    held_out = {"flat": torch.zeros(2, 2), "right": torch.eye(2)}
+    fused, weights = fused_by_search({"flat": torch.ones(1, 2), "right": torch.tensor([[0.0, 1.0]])}, held_out, labels)
     assert weights == {"flat": 0.5, "right": 0.5}
     assert fused.argmax(1).tolist() == [1]
     with pytest.raises(InputError, match="test scores of right, held-out scores of flat, right"):
-        fused_by_search({"right": torch.eye(2)}, held, labels)
+        fused_by_search({"right": torch.eye(2)}, held_out, labels)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.engine.loop import Shuffle
 from videoattn.engine.protocol import IMAGENET, SCRATCH, protocol_of
 from videoattn.papers import PAPERS, data_sets, parts
@@ -58,7 +58,7 @@ def test_protocols_fill_what_is_printed(paper, part, protocol):
     given, kinds = rows(paper, part, own), (part,) if part else (protocol.data_set, "")
     missing = set()
     for cells in protocol.cells:
-        assert set(cells.splits) <= set(about(protocol.data_set).splits)
+        assert set(cells.splits) <= set(dataset_info(protocol.data_set).splits)
         found = lines(paper, cells.table, columns=cells.columns, rows=cells.rows, kinds=kinds)
         missing |= {line.ours for line in found} - given
     assert missing <= ({"reinforced+flow+warped"} if part == "streams" else set())  # reinforced are ResNets alone
@@ -178,7 +178,7 @@ def test_steps_of_pyramid_attention_as_epochs(part, data_set):
     own = profile(
         "istpa", part, next(p for p in module("istpa", part, "protocols").PROTOCOLS if p.data_set == data_set)
     )
-    videos = about(data_set).counts[1][0]
+    videos = dataset_info(data_set).counts[1][0]
     each = len(Shuffle(round(0.9 * videos) if part else videos, 0, 64)) // 64
     wanted = {"recipe": (4000, 8000, 12000)}
     if part:

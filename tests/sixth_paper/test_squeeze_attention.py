@@ -3,7 +3,6 @@
 import math
 
 import torch
-
 from videoattn.papers.squeeze.attention import SqueezeExcitation
 
 

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from einops import reduce
 from torch import Tensor, nn
 
+from videoattn.backbones.checks import check_values
 from videoattn.errors import InputError
 
 
@@ -57,7 +58,7 @@ SLIM = {name: TABLE[name]._replace(project=96) for name in ("4c", "4d")}
 STEM, LAST = 192, 1024  # channels that the stem and the last module give
 
 
-def unit(
+def conv_norm_relu(
     in_channels: int, channels: int, kernel: int, *, stride: int = 1, bias: bool = True, relu: bool = True
 ) -> nn.Sequential:
     """Convolution `conv`, batch norm `norm` and, with `relu`, a ReLU, padded so that stride 1 keeps the size."""
@@ -72,8 +73,8 @@ def unit(
 class Inception(nn.Module):
     """One module of the table.
 
-    The four branches end before their last ReLU; `relu`, behind the concatenation, is
-    that of all of them. What a module of stride 2 only pools is positive or zero already.
+    The branches end before their last ReLU; `relu` is applied once, to their concatenation. (Maps that a module of
+    stride 2 only pools are non-negative already.)
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, H, W), halved at stride 2, where H and W must be even.
     """
@@ -83,19 +84,19 @@ class Inception(nn.Module):
         stride = 1 if widths.one else 2
 
         def ending(channels: int, width: int, kernel: int, stride: int = 1) -> nn.Sequential:
-            return unit(channels, width, kernel, stride=stride, bias=bias, relu=False)
+            return conv_norm_relu(channels, width, kernel, stride=stride, bias=bias, relu=False)
 
         self.branch_one = ending(in_channels, widths.one, 1) if widths.one else None
         self.branch_three = nn.Sequential(
             OrderedDict(
-                reduce=unit(in_channels, widths.three_reduce, 1, bias=bias),
+                reduce=conv_norm_relu(in_channels, widths.three_reduce, 1, bias=bias),
                 last=ending(widths.three_reduce, widths.three, 3, stride),
             )
         )
         self.branch_double = nn.Sequential(
             OrderedDict(
-                reduce=unit(in_channels, widths.double_reduce, 1, bias=bias),
-                first=unit(widths.double_reduce, widths.double, 3, bias=bias),
+                reduce=conv_norm_relu(in_channels, widths.double_reduce, 1, bias=bias),
+                first=conv_norm_relu(widths.double_reduce, widths.double, 3, bias=bias),
                 last=ending(widths.double, widths.double, 3, stride),
             )
         )
@@ -138,18 +139,14 @@ class BNInception(nn.Module):
         self, *, classes: int, dropout: float = 0.0, slim: bool = False, in_channels: int = 3, bias: bool = True
     ):
         super().__init__()
-        for name, value in (("classes", classes), ("in_channels", in_channels)):
-            if value < 1:
-                raise InputError(f"{name}={value}: must be at least 1")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout}: must lie in [0, 1)")
+        check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
         self.in_channels = in_channels
         self.stem = nn.Sequential(
             OrderedDict(
-                conv1=unit(in_channels, 64, 7, stride=2, bias=bias),
+                conv1=conv_norm_relu(in_channels, 64, 7, stride=2, bias=bias),
                 pool1=nn.MaxPool2d(3, 2, ceil_mode=True),
-                reduce=unit(64, 64, 1, bias=bias),
-                conv2=unit(64, STEM, 3, bias=bias),
+                reduce=conv_norm_relu(64, 64, 1, bias=bias),
+                conv2=conv_norm_relu(64, STEM, 3, bias=bias),
                 pool2=nn.MaxPool2d(3, 2, ceil_mode=True),
             )
         )
@@ -160,7 +157,7 @@ class BNInception(nn.Module):
             channels = module.out_channels
         self.drop_rate = dropout
         self.fc = nn.Linear(channels, classes)
-        start_as_caffe(self)
+        init_as_caffe(self)
 
     def features(self, x: Tensor) -> Tensor:
         """Maps before the last pooling: (N, in_channels, H, W) -> (N, 1024, about H/32, about W/32)."""
@@ -190,8 +187,8 @@ def check_frames(x: Tensor, *, channels: int, halvings: int) -> None:
         )
 
 
-def start_as_caffe(network: nn.Module) -> None:
-    """Weights as Caffe's "xavier" filler draws them: uniform with variance 1 / fan-in; biases zero."""
+def init_as_caffe(network: nn.Module) -> None:
+    """Initialise all convolutions and linear layers as Caffe's "xavier" does: uniform, variance 1 / fan-in, bias 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="linear")

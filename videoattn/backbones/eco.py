@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_frames, start_as_caffe, unit
+from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_frames, conv_norm_relu, init_as_caffe
+from videoattn.backbones.checks import check_clip, check_values
 from videoattn.backbones.resnet3d import WIDTHS, Resnet3D
 from videoattn.errors import InputError
 from videoattn.weights.bn_inception import bn_inception_weights
@@ -60,20 +61,16 @@ class ECO(nn.Module):
         side_features: int = 0,
     ):
         super().__init__()
-        for name, value in (("classes", classes), ("features", features)):
-            if value < 1:
-                raise InputError(f"{name}={value}: must be at least 1")
+        check_values({"classes": classes, "features": features}, dropout=dropout)
         if side_features < 0 or (side is None) != (side_features == 0):
             raise InputError(f"side_features={side_features}: 0 is expected without a side, and at least 1 with one")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout}: must lie in [0, 1)")
         self.spatial = spatial
         self.attention = nn.Identity()
         self.temporal = temporal
         self.side = side
         self.drop_rate = dropout
         self.fc = nn.Linear(features + side_features, classes)
-        start_as_caffe(self.fc)
+        init_as_caffe(self.fc)
 
     def frames(self, clip: Tensor) -> tuple[Tensor, Tensor | None]:
         """What the 2D parts make of each frame: (B, 3, T, H, W), any T -> maps (B, C, T, h, w) and the features of the
@@ -113,8 +110,7 @@ class ECO(nn.Module):
 
     def _spatial(self, clip: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The stacked maps, and all that the 2D part gives, unstacked."""
-        if clip.dim() != 5 or clip.shape[1] != 3:
-            raise InputError(f"the clip has shape {tuple(clip.shape)}; (B, 3, T, H, W) is expected")
+        check_clip(clip)
         given = self.spatial(rearrange(clip, "b c t h w -> (b t) c h w"))
         given = given if isinstance(given, tuple) else (given,)
         return rearrange(given[0], "(b t) c h w -> b c t h w", b=len(clip)), given
@@ -202,7 +198,7 @@ def small_eco(
     side_widths: Sequence[int] = (),
     dropout: float = 0.0,
 ) -> ECO:
-    """The same shape in small: each of `widths` is a 3x3 convolution of stride 2 with batch norm and ReLU.
+    """A small ECO, whose 2D part is one 3x3 convolution of stride 2, batch norm and ReLU for each of `widths`.
 
     Args:
         widths: of the 2D part, at least one. temporal_widths: of the 3D part, three.
@@ -215,7 +211,7 @@ def small_eco(
     """
     if not widths or min(*widths, *side_widths, 1) < 1:
         raise InputError(f"widths={tuple(widths)}, side_widths={tuple(side_widths)}: at least 1 is expected of each")
-    units = [unit(before, after, 3, stride=2) for before, after in pairwise((3, *widths, *side_widths))]
+    units = [conv_norm_relu(before, after, 3, stride=2) for before, after in pairwise((3, *widths, *side_widths))]
     side = nn.Sequential(*units[len(widths) :], nn.AdaptiveAvgPool2d(1), nn.Flatten()) if side_widths else None
     network = ECO(
         spatial=nn.Sequential(*units[: len(widths)]),
@@ -226,14 +222,14 @@ def small_eco(
         side=side,
         side_features=side_widths[-1] if side_widths else 0,
     )
-    start_as_caffe(network)
+    init_as_caffe(network)
     return network
 
 
 def load_bn_inception(network: ECO, path: Path | str, *, inputs: str = "imagenet") -> tuple[str, ...]:
-    """Load ImageNet weights into the 2D parts of an `eco` or `eco_lite`; the result names what stayed as it was.
+    """Load ImageNet weights into the 2D parts of an `eco` or `eco_lite`; returns the keys that were not loaded.
 
-    Args and errors: as for `bn_inception_weights`; also InputError where the network has nothing of BN-Inception.
+    Args and errors: as for `bn_inception_weights`; also InputError for a network without layers of BN-Inception.
     """
     with torch.device("meta"):
         whole = BNInception(classes=1)

@@ -15,7 +15,8 @@ from einops import reduce
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.backbones.checks import check_clip
+from videoattn.errors import InputError, unknown
 from videoattn.layers.temporal_shift import STAGES
 
 
@@ -60,7 +61,7 @@ class ClipNetwork(nn.Module):
     def __init__(self, backbone: ResNet, *, kind: str):
         super().__init__()
         if kind not in ("c3d", "gst"):
-            raise InputError(f'kind is {kind!r}; "c3d" and "gst" are possible')
+            raise unknown("kind", kind, ("c3d", "gst"))
         if not isinstance(backbone, ResNet):
             raise InputError(f"the backbone is a {type(backbone).__name__}; one of timm's ResNets is expected")
         for stage in STAGES:
@@ -83,8 +84,7 @@ class ClipNetwork(nn.Module):
 
     def features(self, clip: Tensor) -> Tensor:
         """Maps before the last pooling: (B, 3, T, H, W) -> (B, C, T, about H/32, about W/32)."""
-        if clip.dim() != 5 or clip.shape[1] != 3:
-            raise InputError(f"the clip has shape {tuple(clip.shape)}; (B, 3, T, H, W) is expected")
+        check_clip(clip)
         return self.backbone.forward_features(clip)
 
     def forward(self, clip: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def _conv3d(in_channels: int, out_channels: int, kernel: tuple[int, int, int], s
 
 
 def _inflated(conv: nn.Conv2d, frames: int) -> nn.Conv3d:
-    """The convolution with a kernel of so many frames, each with that share of its weights."""
+    """The convolution with a kernel of `frames` frames, each the 2D kernel / frames, padded so that T stays."""
     new = nn.Conv3d(
         conv.in_channels,
         conv.out_channels,
@@ -126,12 +126,12 @@ def _inflated(conv: nn.Conv2d, frames: int) -> nn.Conv3d:
 
 
 def inflated_kernel(weight: Tensor, frames: int) -> Tensor:
-    """A 2D kernel (C, inputs, h, w) over so many frames, each with that share of it: (C, inputs, frames, h, w)."""
+    """A 2D kernel (C, inputs, h, w) repeated over time and divided by `frames`: (C, inputs, frames, h, w)."""
     return (weight / frames).unsqueeze(2).repeat_interleave(frames, dim=2)
 
 
 def _to_3d(module: nn.Module) -> None:
-    """Give all that is left of 2D layers an axis of time which they do not look along, in place."""
+    """Replace the remaining 2D layers, in place, by 3D ones of extent 1 in time."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d):
             setattr(module, name, _inflated(child, 1))

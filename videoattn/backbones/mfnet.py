@@ -25,6 +25,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videoattn.backbones.checks import check_clip, check_values
 from videoattn.errors import InputError
 
 Triple = tuple[int, int, int]
@@ -109,14 +110,12 @@ class MFNet(nn.Module):
         layers = tuple(layers)
         if len(layers) != 4 or min(layers) < 1:
             raise InputError(f"layers={layers}: four numbers of units are expected, each at least 1")
-        for name, value, least in (("classes", classes, 1), ("width", width, 4), ("stem", stem, 1)):
-            if value < least:
-                raise InputError(f"{name}={value}: must be at least {least}")
+        check_values({"classes": classes, "stem": stem}, dropout=dropout)
+        if width < 4:
+            raise InputError(f"width={width}: must be at least 4")
         if groups < 1 or width % groups or stem % groups:
             good = [g for g in range(1, min(width, stem) + 1) if width % g == stem % g == 0]
             raise InputError(f"groups={groups}: it must divide width={width} and stem={stem}; possible are {good}")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout}: must lie in [0, 1)")
         self.conv1 = nn.Sequential(
             nn.Conv3d(3, stem, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
             nn.BatchNorm3d(stem),
@@ -145,8 +144,7 @@ class MFNet(nn.Module):
 
     def features(self, clip: Tensor) -> Tensor:
         """Maps before the last pooling: (B, 3, T, H, W) -> (B, 8 width, about T/2, about H/32, about W/32)."""
-        if clip.dim() != 5 or clip.shape[1] != 3:
-            raise InputError(f"the clip has shape {tuple(clip.shape)}; (B, 3, T, H, W) is expected")
+        check_clip(clip)
         x = self.maxpool(self.conv1(clip))
         return self.tail(self.conv5(self.conv4(self.conv3(self.conv2(x)))))
 

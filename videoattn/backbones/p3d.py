@@ -24,7 +24,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.backbones.checks import check_values
+from videoattn.errors import InputError, unknown
 
 LAYERS = {50: (3, 4, 6, 3), 152: (3, 8, 36, 3)}
 VARIANTS = ("A", "B", "C")
@@ -47,7 +48,7 @@ class P3DBlock(nn.Module):
     def __init__(self, *, in_channels: int, inner: int, variant: str, stride: int = 1, halve_time: bool = False):
         super().__init__()
         if variant not in (*VARIANTS, "2D"):
-            raise InputError(f"variant {variant!r} is unknown; possible are A, B, C and 2D")
+            raise unknown("variant", variant, (*VARIANTS, "2D"))
         out_channels = EXPANSION * inner
         strides = (1, stride, stride)
         self.variant = variant
@@ -119,11 +120,7 @@ class P3D(nn.Module):
         layers = LAYERS[depth] if layers is None else tuple(layers)
         if len(layers) != 4 or min(layers) < 1:
             raise InputError(f"layers={layers}: four numbers of blocks are expected, each at least 1")
-        for name, value in (("classes", classes), ("in_channels", in_channels), ("width", width)):
-            if value < 1:
-                raise InputError(f"{name}={value}: must be at least 1")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout}: must lie in [0, 1)")
+        check_values({"classes": classes, "in_channels": in_channels, "width": width}, dropout=dropout)
         self.conv1 = nn.Conv3d(in_channels, width, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.act1 = nn.ReLU(inplace=True)

@@ -1,4 +1,4 @@
-"""Places in a network by the names that papers use: conv3_3 is behind the third block of stage 3, of 2 to 5."""
+"""Places in a network by the names in papers: conv3_3 is the output of the third block of stage 3, of 2 to 5."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from torch import nn
 
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import FrameNetwork
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 STAGES = (2, 3, 4, 5)
 
@@ -54,5 +54,5 @@ def conv_channels(network: nn.Module, name: str) -> int:
 def _place(network: nn.Module, name: str) -> Place:
     found = places(network)
     if name not in found:
-        raise InputError(f"position {name!r} is unknown; possible are {', '.join(found)}")
+        raise unknown("position", name, found)
     return found[name]

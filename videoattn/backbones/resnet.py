@@ -12,7 +12,7 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError, RunError, unknown
 
 PADDINGS = ("zeros", "circular", "reflect", "replicate")
 
@@ -49,9 +49,9 @@ def resnet(
     """
     known = timm.list_models("*resnet*")
     if name not in known:
-        raise InputError(f"backbone {name!r} is unknown; timm's ResNets are {', '.join(known)}")
+        raise unknown("backbone", name, known)
     if padding not in PADDINGS:
-        raise InputError(f"padding {padding!r} is unknown; possible are {', '.join(PADDINGS)}")
+        raise unknown("padding", padding, PADDINGS)
     options = {} if channels is None else {"channels": tuple(channels)}
     options |= {} if stem_width is None else {"stem_type": "deep", "stem_width": stem_width}
     options |= {} if layers is None else {"layers": tuple(layers)}
@@ -65,7 +65,7 @@ def resnet(
     if in_channels != 3:
         average_stem(net, in_channels)
     net.reset_classifier(classes)
-    start_small(net.fc)
+    init_last_layer(net.fc)
     if padding != "zeros":
         set_padding(net, padding)
     return net
@@ -92,7 +92,7 @@ def averaged_kernel(weight: Tensor, in_channels: int) -> Tensor:
 
 
 def set_padding(net: nn.Module, padding: str) -> None:
-    """Pad every convolution and the stem's max-pool by `padding` instead of by zeros (minus infinity for the pool)."""
+    """Let convolutions and the stem's max-pool pad with `padding`, in place, instead of zeros (-inf for the pool)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and any(module.padding):
             module.padding_mode = padding
@@ -104,7 +104,7 @@ def set_padding(net: nn.Module, padding: str) -> None:
 
 @contextmanager
 def fetching(name: str) -> Iterator[None]:
-    """Make a `RunError` that says what to do of a failure to fetch the ImageNet weights of `name`."""
+    """Turn a failed download of the ImageNet weights of `name` into a `RunError` that says what to do."""
     try:
         yield
     except OSError as error:  # every network failure of the hub's client is one
@@ -114,7 +114,7 @@ def fetching(name: str) -> Iterator[None]:
         ) from error
 
 
-def start_small(last: nn.Linear) -> None:
-    """Start a last layer as TSN and TSM do: standard deviation 0.001, bias 0."""
+def init_last_layer(last: nn.Linear) -> None:
+    """Initialise a last layer as TSN and TSM do: normal with standard deviation 0.001, bias 0."""
     nn.init.normal_(last.weight, std=0.001)
     nn.init.zeros_(last.bias)

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from videoattn.backbones.bn_inception import start_as_caffe
+from videoattn.backbones.bn_inception import init_as_caffe
 from videoattn.errors import InputError
 
 WIDTHS = (128, 256, 512)
@@ -74,4 +74,4 @@ class Resnet3D(nn.Sequential):
             )
         for i, (before, after) in enumerate(pairwise((in_channels, *widths))):
             self.add_module(f"conv{i + 3}", Stage3D(in_channels=before, channels=after, halve=i > 0))
-        start_as_caffe(self)
+        init_as_caffe(self)

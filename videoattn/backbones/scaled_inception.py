@@ -30,8 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videoattn.backbones.bn_inception import TABLE, BNInception, check_frames
-from videoattn.backbones.resnet import start_small
-from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
+from videoattn.backbones.checks import check_values
+from videoattn.backbones.resnet import init_last_layer
+from videoattn.backbones.scales import ScaledBackbone, Step, average_first, from_timm
 from videoattn.weights.bn_inception import bn_inception_weights
 
 
@@ -72,7 +73,7 @@ def scaled_bn_inception(
     """BN-Inception, without ImageNet weights or with those of a file.
 
     Args:
-        classes: outputs of the last layer, which starts as `start_small` says.
+        classes: outputs of the last layer, which starts as `init_last_layer` says.
         scales: see above. in_channels: 3 for RGB, 10 for five flow fields; other than 3 with weights, the first
             convolution has the mean of their kernels everywhere.
         dropout: before the last layer. slim: as in `BNInception`.
@@ -81,7 +82,7 @@ def scaled_bn_inception(
     Raises:
         InputError: impossible values, weights that do not fit. RunError: no such file, or not one of tensors.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     first = in_channels if weights is None else 3
     network = BNInception(classes=classes, dropout=dropout, slim=slim, in_channels=first)
     if weights is not None:
@@ -89,7 +90,7 @@ def scaled_bn_inception(
     if in_channels != first:
         average_first(network, "stem.conv1.conv", in_channels)
         network.in_channels = in_channels
-    start_small(network.fc)
+    init_last_layer(network.fc)
     return ScaledBNInception(network, scales=scales)
 
 
@@ -138,7 +139,7 @@ def scaled_inception_resnet_v2(
     """Inception-ResNet-V2; input (N, in_channels, H, W) with sides of at least 75, best 299.
 
     Args:
-        classes: outputs of the last layer, which starts as `start_small` says.
+        classes: outputs of the last layer, which starts as `init_last_layer` says.
         scales: see above. in_channels: 3 for RGB, 10 for five flow fields; other than 3 with weights, the first
             convolution has the mean of their kernels everywhere.
         dropout: before the last layer.
@@ -147,14 +148,14 @@ def scaled_inception_resnet_v2(
     Raises:
         InputError: impossible values. RunError: the weights cannot be fetched.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     network = from_timm("inception_resnet_v2", in_channels=in_channels, dropout=dropout, pretrained=pretrained)
     if pretrained:
         for_imagenet(network)
         if in_channels != 3:
             average_first(network, "conv2d_1a.conv", in_channels)
     network.reset_classifier(classes)
-    start_small(network.get_classifier())
+    init_last_layer(network.get_classifier())
     return ScaledInceptionResNet(network, scales=scales)
 
 

@@ -17,8 +17,9 @@ from timm.models.vgg import VGG
 from torch import nn
 from torch.nn import functional
 
-from videoattn.backbones.resnet import start_small
-from videoattn.backbones.scales import ScaledBackbone, Step, average_first, check_values, from_timm
+from videoattn.backbones.checks import check_values
+from videoattn.backbones.resnet import init_last_layer
+from videoattn.backbones.scales import ScaledBackbone, Step, average_first, from_timm
 
 
 class ScaledVGG(ScaledBackbone):
@@ -52,7 +53,7 @@ def scaled_vgg16(
     """VGG-16 without batch norm; input (N, in_channels, H, W) with sides of at least 32, best 224.
 
     Args:
-        classes: outputs of the last layer, which starts as `start_small` says.
+        classes: outputs of the last layer, which starts as `init_last_layer` says.
         scales: see above. in_channels: 3 for RGB, 10 for five flow fields; other than 3 with weights, the first
             convolution has the mean of their kernels everywhere.
         dropout: behind both hidden layers.
@@ -61,10 +62,10 @@ def scaled_vgg16(
     Raises:
         InputError: impossible values. RunError: the weights cannot be fetched.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     network = from_timm("vgg16", in_channels=in_channels, dropout=dropout, pretrained=pretrained)
     if pretrained and in_channels != 3:
         average_first(network, "features.0", in_channels)
     network.reset_classifier(classes)
-    start_small(network.get_classifier())
+    init_last_layer(network.get_classifier())
     return ScaledVGG(network, scales=scales)

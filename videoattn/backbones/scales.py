@@ -3,9 +3,9 @@ r"""2D networks that are cut in two: the maps of several scales come out, and me
     maps = backbone.maps(images)        one tensor a scale, the lowest first, the top last
     scores = backbone.head(maps[-1])    with nothing in between the scores of the plain network
 
-Between the two, the top maps of a clip's frames can be merged into those of one image. A network is a path of steps;
-some have names, and any of these can be scales. Maps are taken before the activation that follows them, which is the
-first step of the head; those of a ResNet have theirs already. No step changes a map in place that was taken out.
+Between the two, the top maps of a clip's frames can be merged into those of one image. A network is a path of steps,
+and any step with a name can be a scale. Maps are taken before the activation that follows them, which becomes the first
+step of the head; maps of a ResNet are taken behind it. No step changes maps in place that were taken out.
 
 `backbone.network` is the network as it is published, with its own keys: weights for it load there.
 
@@ -23,10 +23,10 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
+from videoattn.backbones.checks import check_values
 from videoattn.backbones.resnet import average_stem, fetching, resnet
 from videoattn.errors import InputError
-from videoattn.layers.attach import FoldedTime
-from videoattn.layers.temporal_shift import STAGES, TemporalShift, add_temporal_shift
+from videoattn.layers.temporal_shift import STAGES, add_temporal_shift, set_frames
 
 Size = tuple[int, int]
 Step = tuple[str, Callable[[Tensor], Tensor]]  # what a network does next, and the name of the result, "" without one
@@ -86,7 +86,7 @@ class ScaledBackbone(nn.Module, ABC):
         """
         if images.dim() != 4 or images.shape[1] != self.in_channels:
             raise InputError(f"the images have shape {tuple(images.shape)}; (N, {self.in_channels}, H, W) is expected")
-        self._set_frames(frames)
+        set_frames(self, frames)
         x, found = images, []
         for name, step in self.path()[: self.behind]:
             x = step(x)
@@ -96,7 +96,7 @@ class ScaledBackbone(nn.Module, ABC):
 
     def head(self, top: Tensor, *, frames: int = 1) -> Tensor:
         """Scores (M, classes) of top maps (M, C, h, w), merged or not; `frames` of them are a clip, as in `maps`."""
-        self._set_frames(frames)
+        set_frames(self, frames)
         for _, step in self.path()[self.behind :]:
             top = step(top)
         return top
@@ -116,13 +116,6 @@ class ScaledBackbone(nn.Module, ABC):
         except RuntimeError as error:
             raise InputError(f"size={tuple(size)}: {type(self.network).__name__} cannot take it ({error})") from error
         return tuple(Scale(x.shape[1], tuple(x.shape[2:])) for x in found)
-
-    def _set_frames(self, frames: int) -> None:
-        if frames < 1:
-            raise InputError(f"frames={frames}: a clip has at least 1")
-        for module in self.modules():
-            if isinstance(module, TemporalShift | FoldedTime):
-                module.frames = frames
 
 
 class ScaledResNet(ScaledBackbone):
@@ -164,7 +157,7 @@ def scaled_resnet(
     Raises:
         InputError: impossible values. RunError: the weights cannot be fetched.
     """
-    check_values(classes=classes, in_channels=in_channels, dropout=dropout)
+    check_values({"classes": classes, "in_channels": in_channels}, dropout=dropout)
     network: ResNet = resnet(
         name,
         classes=classes,
@@ -201,12 +194,3 @@ def average_first(network: nn.Module, path: str, in_channels: int) -> None:
     stem.conv1 = network.get_submodule(path)
     average_stem(stem, in_channels)
     network.set_submodule(path, stem.conv1)
-
-
-def check_values(*, classes: int, in_channels: int, dropout: float) -> None:
-    """Raise `InputError` for impossible values."""
-    for name, value in (("classes", classes), ("in_channels", in_channels)):
-        if value < 1:
-            raise InputError(f"{name}={value}: must be at least 1")
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout}: must lie in [0, 1)")

@@ -14,10 +14,10 @@ from einops import rearrange, reduce
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
+from videoattn.backbones.checks import check_values
 from videoattn.backbones.resnet import resnet
 from videoattn.errors import InputError
-from videoattn.layers.attach import FoldedTime
-from videoattn.layers.temporal_shift import TemporalShift, add_temporal_shift
+from videoattn.layers.temporal_shift import add_temporal_shift, set_frames
 
 
 class FrameNetwork(nn.Module):
@@ -47,12 +47,8 @@ class FrameNetwork(nn.Module):
 
     @frames.setter
     def frames(self, frames: int) -> None:
-        if frames < 1:
-            raise InputError(f"frames={frames}: a clip has at least 1")
         self._frames = frames
-        for module in self.modules():
-            if isinstance(module, TemporalShift | FoldedTime):
-                module.frames = frames
+        set_frames(self, frames)
 
     @property
     def fc(self) -> nn.Linear:
@@ -101,11 +97,7 @@ def tsn(
     Raises:
         InputError: impossible values. RunError: the weights cannot be fetched.
     """
-    for label, value in (("classes", classes), ("frames", frames)):
-        if value < 1:
-            raise InputError(f"{label}={value}: must be at least 1")
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout}: must lie in [0, 1)")
+    check_values({"classes": classes, "frames": frames}, dropout=dropout)
     backbone = resnet(
         name,
         classes=classes,

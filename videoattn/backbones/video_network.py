@@ -1,4 +1,4 @@
-"""What a study calls: a backbone over RGB clips, with a dict of streams in front and behind."""
+"""A backbone over RGB clips in the form that a study calls: dicts of streams go in and come out."""
 
 from torch import Tensor, nn
 

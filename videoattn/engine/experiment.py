@@ -30,7 +30,7 @@ from torch import Tensor
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import cifar100
 from videoattn.data.flow.cache import FlowSettings
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.engine.parameters import PROBE, Parameters, unknown
 from videoattn.engine.protocol import SCRATCHED, Start, protocol_of, start_of
 from videoattn.engine.recipe import Recipe, dry_run
@@ -65,7 +65,7 @@ class TestSet:
     name: str
     settings: ClipSettings
     subset: str = "test"
-    probe: Dials | None = None
+    probe: ProbeSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class Job:
     train: ClipSettings
     test: ClipSettings
     extra_tests: tuple[TestSet, ...] = ()
-    probe: Dials
+    probe: ProbeSettings
     flow: FlowSettings | None = None
     held_out: float = 0.0
     after: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Profile:
 
     jobs: tuple[str, ...]
     seeds: int
-    probe: Dials
+    probe: ProbeSettings
     max_unreadable: float = 0.05
 
 
@@ -233,7 +233,7 @@ def flow_settings(parameters: Parameters) -> tuple[FlowSettings, ...]:
             if job.flow and "flow" in job.streams:
                 found[job.flow] = None
             if job.flow and "warped" in job.streams:
-                found[replace(job.flow, compensated=True)] = None
+                found[replace(job.flow, warped=True)] = None
     if not found:
         raise InputError(
             f"the studies of {parameters.paper} look at RGB alone on {parameters.dataset}: they need no flow"

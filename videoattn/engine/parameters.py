@@ -6,14 +6,13 @@ is refused before anything is installed.
 """
 
 import ast
-import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 PROBE = "probe"
 
@@ -136,14 +135,6 @@ def parameters_cell() -> str:
     return "\n".join(f"{p.name} = {value}  # {p.help}" for p, value in zip(PARAMETERS, values, strict=True))
 
 
-def unknown(what: str, name: object, good: Iterable[str]) -> InputError:
-    """The error for a name that is none of the good ones: it lists them, the nearest first."""
-    good = list(good)
-    near = [match for text in (str(name), str(name).upper()) for match in difflib.get_close_matches(text, good, n=1)]
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    return InputError(f"unknown {what} {name!r}{meant}; good ones: {', '.join(good)}")
-
-
 def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) -> Parameters:
     """Check the values that were given, by name; what is not given keeps its default.
 
@@ -216,9 +207,9 @@ def _check_split(split: int, data_set: str) -> None:
     if split == 1:
         return
     try:
-        from videoattn.data.datasets import about
+        from videoattn.data.datasets import dataset_info
 
-        there = about(data_set).splits
+        there = dataset_info(data_set).splits
     except ModuleNotFoundError:
         return  # nothing is installed yet and the data set's reader needs it: refused when it is
     if split not in there:

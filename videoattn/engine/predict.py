@@ -19,7 +19,7 @@ def predict(
     progress: Progress,
     workers: int = 0,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Average the scores of every video over its crops (its segments are averaged by the network, eq. (6) of CMA).
+    """Scores of every video: the mean over its views (clips and crops). Segments within a clip are up to the network.
 
     Args:
         model: takes a clip (dict of tensors, (B, C, T, H, W) if they are frames), gives a dict of (B, classes) scores.

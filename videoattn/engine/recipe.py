@@ -6,7 +6,7 @@ import itertools
 import json
 from dataclasses import dataclass
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 PRECISIONS = ("no", "bf16", "fp16")
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
@@ -58,7 +58,7 @@ class Recipe:
             ("schedule", kind, SCHEDULES),
         ):
             if value not in choices:
-                raise InputError(f"{name} {value!r} is unknown; possible are {', '.join(choices)}")
+                raise unknown(name, value, choices)
         rising = all(a < b for a, b in itertools.pairwise((0, *self.milestones, self.epochs)))
         if (kind == "steps") != bool(epochs) or not rising:
             raise InputError(

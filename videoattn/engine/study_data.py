@@ -10,9 +10,9 @@ from torch import Tensor
 from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.video_data import VideoData
 from videoattn.data.datasets import cifar100
-from videoattn.data.datasets.splits import Lists, listed
+from videoattn.data.datasets.splits import Lists, load_splits
 from videoattn.data.flow.cache import FlowSettings
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.data.probes.store import read_truth
 from videoattn.engine.experiment import Job, Profile
 from videoattn.engine.objective import ONE_CLASS, Objective
@@ -45,7 +45,7 @@ class StudyData:
         own = self.parameters
         if own.dataset == PROBE:
             return None
-        return listed(own.dataset, own.data, split=own.split, allow_missing=own.allow_missing)
+        return load_splits(own.dataset, own.data, split=own.split, allow_missing=own.allow_missing)
 
     @property
     def objective(self) -> Objective:
@@ -87,13 +87,13 @@ class StudyData:
         """The data set of a job."""
         return self._video_data(job.probe, job.flow, job.held_out)
 
-    def _video_data(self, probe: Dials, flow: FlowSettings | None, held_out: float) -> VideoData:
+    def _video_data(self, probe: ProbeSettings, flow: FlowSettings | None, held_out: float) -> VideoData:
         key = (None if self.lists else probe, flow, held_out)
         if key not in self._data:
             self._data[key] = self._made(*key)
         return self._data[key]
 
-    def _made(self, probe: Dials | None, flow: FlowSettings | None, held_out: float) -> VideoData:
+    def _made(self, probe: ProbeSettings | None, flow: FlowSettings | None, held_out: float) -> VideoData:
         if probe is None:
             pixels = functools.partial(cifar100.pixels, self.parameters.data)
             return VideoData(
@@ -105,7 +105,7 @@ class StudyData:
             )
         folder = probe.generate(cache_root() / "probes")
         extra = self.inputs(read_truth(folder)["clips"]) if self.inputs else None
-        return VideoData(lambda: listed("folder", folder), flow=flow, held_out=held_out, extra=extra)
+        return VideoData(lambda: load_splits("folder", folder), flow=flow, held_out=held_out, extra=extra)
 
     def _first(self, clips: Clips) -> Clips:
         """As many of the test clips as a dry run has steps; all of them in a run."""

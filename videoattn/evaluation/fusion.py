@@ -10,9 +10,12 @@ from videoattn.errors import InputError
 
 
 def fuse(scores: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Weighted sum of (videos, classes) scores, the weights brought to the sum 1.
+    """Sum of the streams' scores, each (videos, classes), with weights that are first divided by their sum.
 
-    Frame-level and video-level fusion are the same, since the average over frames is linear.
+    Fusing the scores of frames and those of videos is the same, since the average over frames is linear.
+
+    Raises:
+        InputError: a weight for a stream without scores, or weights with a sum of 0 or less.
     """
     absent = [stream for stream in weights if stream not in scores]
     total = sum(weights.values())
@@ -36,8 +39,8 @@ def searched_weights(scores: Mapping[str, Tensor], labels: Tensor, *, step: floa
     Weights that were searched on the videos of a result make it too good: search them on a part of the training set
     (`data.clips.held_out`) that the networks were not trained on, then fuse the scores of the test set by them.
 
-    Of equally good weights these are nearest to equal ones; of those still equal, the ones with more weight on the
-    streams that come first. Scores are taken as they are, so streams of different scale should be brought to one.
+    Among equally good weights the nearest to equal ones are taken, among those the ones with more weight on the streams
+    that come first. Scores are not scaled: streams of different scales should be brought to one before.
 
     Args:
         scores: (videos, classes) of at least two streams. labels: (videos,).
@@ -62,7 +65,7 @@ def searched_weights(scores: Mapping[str, Tensor], labels: Tensor, *, step: floa
 
 
 def fused_by_search(
-    scores: Mapping[str, Tensor], held: Mapping[str, Tensor], labels: Tensor, *, step: float = 0.05
+    scores: Mapping[str, Tensor], held_out: Mapping[str, Tensor], labels: Tensor, *, step: float = 0.05
 ) -> tuple[Tensor, dict[str, float]]:
     """Late fusion of test scores by weights searched on held-out videos; the fused scores and the weights.
 
@@ -70,16 +73,18 @@ def fused_by_search(
     SVMs and scores of networks are of one scale. A stream whose scores do not vary there stays as it is.
 
     Args:
-        scores: (videos, classes) of each stream on the test set. held, labels: the same streams on the held-out videos.
+        scores: (videos, classes) of each stream on the test set. held_out, labels: the same of the held-out videos.
 
     Raises:
-        InputError: as `searched_weights`; or `scores` and `held` are of different streams.
+        InputError: as `searched_weights`; or `scores` and `held_out` are of different streams.
     """
-    if scores.keys() != held.keys():
-        raise InputError(f"test scores of {', '.join(scores)}, held-out scores of {', '.join(held)}: must be the same")
-    check_scores(held, labels)
-    scale = {stream: found.double().std().item() or 1.0 for stream, found in held.items()}
-    weights = searched_weights({stream: found / scale[stream] for stream, found in held.items()}, labels, step=step)
+    if scores.keys() != held_out.keys():
+        raise InputError(
+            f"test scores of {', '.join(scores)}, held-out scores of {', '.join(held_out)}: must be the same"
+        )
+    check_scores(held_out, labels)
+    scale = {stream: found.double().std().item() or 1.0 for stream, found in held_out.items()}
+    weights = searched_weights({stream: found / scale[stream] for stream, found in held_out.items()}, labels, step=step)
     return fuse({stream: found / scale[stream] for stream, found in scores.items()}, weights), weights
 
 

@@ -11,8 +11,12 @@ from videoattn.errors import InputError
 
 
 def classification_metrics(scores: Tensor, labels: Tensor) -> dict:
-    """Top-1 and top-5 accuracy, mean accuracy of the classes that have videos (fractions), and the confusion counts
-    (rows: true class) of (N, classes) scores."""
+    """Accuracies of scores (N, classes) for labels (N,), as fractions, with the counts behind them.
+
+    Returns:
+        "top1", "top5": accuracies. "mean_class": mean of the top-1 accuracies of the classes that have videos.
+        "videos": N. "confusion": counts, (classes, classes) nested lists, rows are true classes.
+    """
     classes = scores.shape[1]
     options = {"num_classes": classes, "average": "micro"}
     confusion = multiclass_confusion_matrix(scores, labels, num_classes=classes)

@@ -35,7 +35,7 @@ def average_precision(scores: Tensor, labels: Tensor) -> Tensor:
 
     Args, errors: as for `charades_metrics`.
     """
-    check(scores, labels)
+    check_values(scores, labels)
     truth = labels.bool()
     ranked = scores.masked_fill(~truth.any(1, keepdim=True), -torch.inf)
     order = ranked.argsort(dim=0, descending=True, stable=True)
@@ -86,7 +86,7 @@ def check_shapes(scores: Tensor, labels: Tensor) -> None:
         )
 
 
-def check(scores: Tensor, labels: Tensor) -> None:
+def check_values(scores: Tensor, labels: Tensor) -> None:
     """Raise `InputError` unless the shapes are right, all labels 0 or 1 and all scores numbers."""
     check_shapes(scores, labels)
     others = labels[(labels != 0) & (labels != 1)]

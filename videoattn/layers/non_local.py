@@ -31,8 +31,8 @@ def check_block(channels: int, inner: int, dims: int) -> None:
         raise InputError(f"channels={channels}, inner={inner}: both must be at least 1 (inner is channels // 2)")
 
 
-def restoring_norm(channels: int, dims: int) -> nn.Module:
-    """Batch norm with scale and shift at zero: what follows a residual branch starts as the identity."""
+def zero_init_norm(channels: int, dims: int) -> nn.Module:
+    """Batch norm with scale and shift 0 for the end of a residual branch: the block starts as the identity."""
     norm = BATCH_NORMS[dims](channels)
     nn.init.zeros_(norm.weight)
     nn.init.zeros_(norm.bias)
@@ -46,11 +46,12 @@ def spatial_max_pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 2, ceil_mode=True)
 
 
-def start_even(*, queries_and_keys: Sequence[nn.Module], others: Sequence[nn.Module]) -> None:
-    """Initialise fresh convolutions of an attention block so that its attention starts nearly even.
+def init_attention(*, queries_and_keys: Sequence[nn.Module], others: Sequence[nn.Module]) -> None:
+    """Initialise the convolutions of an attention block so that its attention is nearly uniform at first.
 
-    He's scheme doubles the variance to make up for the ReLU behind a layer. Behind queries and keys stands none, and
-    their products decide where attention starts: they keep PyTorch's own weights, a sixth of He's variance.
+    `others` get weights by He's scheme, which doubles the variance to make up for a ReLU. Queries and keys have no ReLU
+    behind them, and large products would make the first attention sharp: they keep PyTorch's default, a sixth of He's
+    variance. All biases become 0.
     """
     for layer in others:
         nn.init.kaiming_normal_(layer.weight)
@@ -82,10 +83,10 @@ class NonLocalBlock(nn.Module):
         self.phi = conv(channels, inner, 1)
         self.g = conv(channels, inner, 1)
         self.out = conv(inner, channels, 1)
-        self.norm = restoring_norm(channels, dims)
+        self.norm = zero_init_norm(channels, dims)
         self.pool = pool
         self.scale = inner**-0.5 if scale else 1.0
-        start_even(queries_and_keys=(self.theta, self.phi), others=(self.g, self.out))
+        init_attention(queries_and_keys=(self.theta, self.phi), others=(self.g, self.out))
 
     def forward(self, x: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         q, k, v = self.theta(x), self.phi(x), self.g(x)

@@ -20,6 +20,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
+from videoattn.layers.attach import FoldedTime
 
 NAME = "shift"
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -103,3 +104,16 @@ def add_temporal_shift(backbone: ResNet, *, frames: int, fraction: int = 8) -> R
 def run_shift(host: nn.Module, inputs: tuple[Tensor]) -> Tensor:
     """Forward pre-hook of a convolution: its input through the shift that is its child."""
     return getattr(host, NAME)(*inputs)
+
+
+def set_frames(network: nn.Module, frames: int) -> None:
+    """Let all shifts and attached blocks in a network (`TemporalShift`, `FoldedTime`) take clips of so many frames.
+
+    Raises:
+        InputError: `frames` below 1; the network is unchanged then.
+    """
+    if frames < 1:
+        raise InputError(f"frames={frames}: a clip has at least 1")
+    for module in network.modules():
+        if isinstance(module, TemporalShift | FoldedTime):
+            module.frames = frames

@@ -14,8 +14,7 @@ inspection.py (what is measured of trained networks, and drawn).
 import importlib
 from pathlib import Path
 
-from videoattn.engine.parameters import unknown
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/experiments.py")))
 
@@ -23,7 +22,7 @@ PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*
 def check_paper(name: str | None) -> str:
     """The name of a paper; InputError, with the list of good ones, where it is none."""
     if not name:
-        raise InputError(f"no paper is named: give PAPER=...; good ones: {', '.join(PAPERS)}")
+        raise InputError(f"no paper is named: give PAPER=...; choose from {', '.join(PAPERS)}")
     if name not in PAPERS:
         raise unknown("paper", name, PAPERS)
     return name

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.reporting.printed import printed_value
 
 REPRODUCED = "reproduced"
@@ -39,7 +39,7 @@ class AuditRow:
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:
-            raise InputError(f"verdict {self.verdict!r} is unknown; possible are {', '.join(VERDICTS)}")
+            raise unknown("verdict", self.verdict, VERDICTS)
         if not isinstance(self.computed, int):
             raise InputError(f"computed is {self.computed!r}; an exact integer is expected")
 

@@ -23,7 +23,7 @@ from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AvgPoolNd
 from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode, bmm_flop, mm_flop
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 CONVENTIONS = {
     "multiply-adds": "1 for each multiply-add of a convolution, linear layer, matrix product or attention; nothing for "
@@ -125,7 +125,7 @@ def breakdown(module: nn.Module, *inputs: object, convention: str = "multiply-ad
 def _costs(module: nn.Module, inputs: tuple, convention: str) -> Counter[str]:
     """Module path -> cost of what that module does itself, without its children."""
     if convention not in CONVENTIONS:
-        raise InputError(f"convention {convention!r} is unknown; possible are {', '.join(CONVENTIONS)}")
+        raise unknown("convention", convention, CONVENTIONS)
     paths = {m: path for path, m in module.named_modules()}
     if convention == "thop-2020":
         return _by_modules(module, inputs, paths)

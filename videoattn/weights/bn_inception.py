@@ -15,7 +15,7 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
 from videoattn.backbones.bn_inception import BNInception
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError, RunError, unknown
 
 WEIGHTS = "weights/bn_inception.pth"  # in the cache: where a user puts the file
 INPUTS = ("imagenet", "caffe")
@@ -53,7 +53,7 @@ def bn_inception_weights(
         RunError: no file, or not one of tensors.
     """
     if inputs not in INPUTS:
-        raise InputError(f"inputs={inputs!r}: possible are {', '.join(INPUTS)}")
+        raise unknown("inputs", inputs, INPUTS)
     if inputs == "imagenet" and (network.in_channels != 3 or f"{FIRST}.bias" not in network.state_dict()):
         raise InputError("inputs='imagenet' is for RGB and convolutions with a bias; inputs='caffe' is possible")
     found = _read(Path(path))

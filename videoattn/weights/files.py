@@ -1,4 +1,4 @@
-"""Files of weights from elsewhere: read without executing anything that is in them."""
+"""Read files of weights of other programs, without executing code that they hold."""
 
 import pickle
 import re
@@ -17,7 +17,7 @@ EXPECTED = (
     "a state dict is expected, names to tensors, written by torch.save or as .safetensors, alone or under "
     + ", ".join(PLACES)
 )
-# What else published training states hold: numbers of numpy, options, logs. It is read as `Nothing`.
+# What else published training states hold: numbers of numpy, options, logs. It is read as `Ignored`.
 HARMLESS = (
     "argparse.Namespace",
     "builtins.getattr",
@@ -34,8 +34,8 @@ class Weights(dict[str, Tensor]):
     others: tuple[str, ...] = ()
 
 
-class Nothing:
-    """What stands for a value that is not needed, however it would have been made."""
+class Ignored:
+    """Stands for an unneeded value in a pickle: it takes any arguments and any state, and keeps none."""
 
     def __init__(self, *_: object):
         pass
@@ -84,7 +84,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _pickled(path: Path) -> object:
     try:
-        with safe_globals([(Nothing, name) for name in HARMLESS]):
+        with safe_globals([(Ignored, name) for name in HARMLESS]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))

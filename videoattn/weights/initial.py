@@ -1,8 +1,8 @@
-"""Start a network from weights of elsewhere: which of a file's weights are which of a network's, and what is left.
+"""Load weights of other programs into a network: match their names, convert where needed, and say what did not fit.
 
-What a network is to see does not stand in a file. Ours see RGB from 0 to 1 with ImageNet's mean and deviation removed,
-as do the ResNets of torchvision, TSN, TSM and MMAction2, and flow from -1 to 1. Only weights of BN-Inception under
-Caffe's names, which are for BGR, are converted.
+A file does not say which input its weights are for. Networks here take RGB from 0 to 1, normalised by ImageNet's mean
+and standard deviation, as do the ResNets of torchvision, TSN, TSM and MMAction2, and flow from -1 to 1. Only weights of
+BN-Inception under Caffe's names, which are for BGR from 0 to 255, are converted.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ LISTED = 8
 
 
 @dataclass(frozen=True)
-class Matched:
+class LoadReport:
     """What `load_weights` did.
 
     Args:
@@ -47,8 +47,8 @@ class Matched:
 def translated(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """The weights of a file under the keys of the network, in the file's order.
 
-    Keys that the network has not stay as they are. Shapes are not looked at, but batch norms of Caffe's descendants,
-    (1, C) in old files, become (C).
+    Keys that the network does not have are kept. Shapes are not checked; batch norms in old files that descend from
+    Caffe, of shape (1, C), become (C).
 
     Args:
         state: a state dict in one of the styles of `videoattn.weights.key_names`.
@@ -69,11 +69,11 @@ def translated(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Ten
 
 def load_weights(
     network: nn.Module, state: Mapping[str, Tensor], *, head: bool, average_first: bool = False
-) -> Matched:
-    """Load into the network, in place, what it has of the file.
+) -> LoadReport:
+    """Load the weights that file and network share into the network, in place.
 
-    Blocks that are attached to the network stay as initialised unless the file has all of their weights. A
-    `ClipNetwork` takes 2D kernels inflated, as it inflates its own.
+    An attached block stays as initialised unless the file has all of its weights. For a `ClipNetwork` 2D kernels are
+    inflated, as its own were.
 
     Args:
         state: as `videoattn.weights.files.read_weights` gives it.
@@ -82,8 +82,8 @@ def load_weights(
             RGB (L. Wang et al., Temporal Segment Networks, section 3.1).
 
     Raises:
-        InputError: weights of the wrong shape; fewer than half of the network's parameters, the last layer and blocks
-            aside. The network is unchanged then. Also what `translated` raises.
+        InputError: weights of the wrong shape; a file with fewer than half of the network's parameters, not counting
+            the last layer and attached blocks; and as `translated`. The network is unchanged then.
     """
     expected = network.state_dict()
     names = {key: canonical(key) for key in expected}
@@ -109,7 +109,7 @@ def load_weights(
     unused = tuple(old for old, key in zip(state, given, strict=True) if key not in found)
     _check_share(network, names, missing, unused)
     network.load_state_dict(found, strict=False)
-    return Matched(
+    return LoadReport(
         loaded=tuple(found),
         missing=missing,
         unused=unused,
@@ -119,7 +119,7 @@ def load_weights(
     )
 
 
-def load_initial(network: nn.Module, path: Path, *, head: bool) -> Matched:
+def load_initial(network: nn.Module, path: Path, *, head: bool) -> LoadReport:
     """`load_weights` of the file that INIT names; what it refuses names the file."""
     state = read_initial(path)
     try:
@@ -128,8 +128,8 @@ def load_initial(network: nn.Module, path: Path, *, head: bool) -> Matched:
         raise InputError(f"INIT is {path}: {error}") from error
 
 
-def describe(matched: Matched) -> str:
-    """A few lines: what was loaded, and by parts of the network what was not."""
+def describe(matched: LoadReport) -> str:
+    """The report as a few lines of text; keys that were not loaded are counted by parts of the network."""
     lines = [f"{len(matched.loaded)} of {len(matched.loaded) + len(matched.missing)} tensors loaded"]
     lines += [f"made to fit: {_listed(map(_changed, matched.adapted))}"] if matched.adapted else []
     lines += [f"last layer for other classes: {_listed(map(_changed, matched.shapes))}"] if matched.shapes else []
@@ -154,7 +154,7 @@ def _from_caffe(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Tensor:
-    """A kernel inflated in time and averaged over RGB where it may be and has to; anything else as it is."""
+    """The tensor, a kernel inflated in time (`inflate`) or averaged over RGB (`average`) where the shape needs it."""
     if inflate and tensor.dim() == 4 and len(shape) == 5:
         tensor = inflated_kernel(tensor, shape[2])
     if average and tensor.dim() == len(shape) and tensor.shape[1] == 3 != shape[1]:

@@ -1,4 +1,4 @@
-r"""Names of weights: what a layer is called in our networks, and in files from elsewhere.
+r"""Names of weights: what a layer is called in the networks here, and in files of other programs.
 
 A key is the path of a module with the name of a tensor behind it. `canonical` takes off what only says how a network is
 wrapped, and calls the last layer "fc":
@@ -79,13 +79,13 @@ def block_of(name: str) -> str:
 
 
 def mmcv_name(name: str) -> str:
-    """A convolution and its batch norm are in one module there."""
+    """MMAction2's name of a weight from ours: it puts a convolution and its batch norm into one module."""
     name = CONVOLUTION_OR_NORM.sub(r"conv\2.\1.\3", name)
     return DOWNSAMPLE.sub(lambda found: f"downsample.{('conv', 'bn')[int(found[1])]}.{found[2]}", name)
 
 
 def mfnet_name(name: str) -> str:
-    """Units count from 1 there, and layers have names."""
+    """PyTorch-MFNet's name of a weight from ours: units are counted from 1, layers have names instead of numbers."""
     unit = re.fullmatch(r"(conv\d)\.(\d+)\.([imw]\d)\.([02])\.(\w+)", name)
     if unit:
         stage, index, part, layer, entry = unit.groups()
@@ -95,7 +95,7 @@ def mfnet_name(name: str) -> str:
 
 
 def caffe_style_name(name: str) -> str:
-    """The layers of BN-Inception, alone or in ECO."""
+    """Caffe's name of a weight of BN-Inception, alone or in ECO, from ours; other names stay."""
     found = CAFFE.fullmatch(name)
     return caffe_name(found[1]) if found else name
 

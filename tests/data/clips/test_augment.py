@@ -231,7 +231,7 @@ def test_bad_clips_are_refused(call, message):
         ({"size": 0}, "size 0"),
         ({"scales": CENTRE, "size": 65}, "65x65 does not fit a frame of 64x64"),
         ({"scales": (1, 1.5)}, "1.5"),
-        ({"corners": "six"}, "'six' is unknown; choose from five, thirteen"),
+        ({"corners": "six"}, "'six'; choose from five, thirteen"),
         ({"flip": 2}, "flip 2"),
     ],
 )

@@ -83,7 +83,7 @@ def test_of_one_frame_a_clip_is_that_frame():
         ({"frames": 0}, "frames is 0"),
         ({"stride": 0, "sampling": "dense"}, "stride is 0"),
         ({"stride": 2}, "stride is 2; uniform sampling has none"),
-        ({"sampling": "random"}, "sampling 'random' is unknown; possible are uniform, dense"),
+        ({"sampling": "random"}, "unknown sampling 'random'; choose from uniform, dense"),
         ({"size": 0}, "size is 0"),
         ({"size": 40}, "size is 40; it must be at most short_side, which is 32"),
         ({"short_side": 33}, "short_side is 33"),
@@ -93,7 +93,7 @@ def test_of_one_frame_a_clip_is_that_frame():
         ({"test_clips": 0}, "test_clips is 0"),
         ({"test_frames": 0}, "test_frames is 0; it must be at least 1, or None"),
         ({"fields": -1}, "fields is -1; it must be at least 0"),
-        ({"test_crops": 5}, "test_crops is 5; possible are 1, 3, 10"),
+        ({"test_crops": 5}, "unknown test_crops 5; choose from 1, 3, 10"),
     ],
 )
 def test_impossible_settings_are_named(values, text):

@@ -12,7 +12,7 @@ from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.sampling import segment_starts
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.clips.video_data import VideoData
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.probes.binding import BindingProbe
@@ -42,7 +42,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def data(root, cache) -> VideoData:
-    return VideoData(lambda: listed("folder", root), flow=FLOW)
+    return VideoData(lambda: load_splits("folder", root), flow=FLOW)
 
 
 def same(first: dict, second: dict) -> bool:
@@ -85,7 +85,7 @@ def test_a_training_item_depends_on_seed_epoch_and_index_alone(data, root):
         assert not same(clips[item][0], first)
     assert not same(data.clips("train", SEGMENTS, seed=2, streams=BOTH)[3, 5][0], first)
     assert same(clips[3, 5][0], first)
-    fresh = VideoData(lambda: listed("folder", root), flow=FLOW)
+    fresh = VideoData(lambda: load_splits("folder", root), flow=FLOW)
     assert same(fresh.clips("train", SEGMENTS, seed=1, streams=BOTH)[3, 5][0], first)
     for stream in BOTH:  # one stream alone is cut and mirrored as with the other
         assert same(data.clips("train", SEGMENTS, seed=1, streams=(stream,))[3, 5][0], {stream: first[stream]})

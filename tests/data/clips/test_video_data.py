@@ -14,7 +14,7 @@ from clips import encode, gray
 from videoattn.data.clips.clips import Clips, augment
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.clips.video_data import VideoData
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.data.decode.decoder import Decoder
 from videoattn.data.flow.cache import FlowCache, FlowSettings
@@ -58,7 +58,7 @@ def places(root: Path) -> dict[str, torch.Tensor]:
 
 def test_a_probe_is_not_inspected(root, monkeypatch):
     monkeypatch.setattr("videoattn.data.clips.video_data.survey", None)  # would fail
-    data = VideoData(lambda: listed("folder", root), extra={"places": places(root)})
+    data = VideoData(lambda: load_splits("folder", root), extra={"places": places(root)})
     about = data.description()
     assert (about["train"], about["test"], about["classes"]) == (8, 6, ["different", "same"])
     assert (about["name"], about["missing"], about["unreadable"]) == ("folder", 0, [])
@@ -86,7 +86,7 @@ def test_a_probe_is_not_inspected(root, monkeypatch):
 
 
 def test_what_has_been_read_at_one_size_is_shared(root):
-    data = VideoData(lambda: listed("folder", root))
+    data = VideoData(lambda: load_splits("folder", root))
     whole, one, wide = (
         data.clips("test", settings) for settings in (PLAIN, replace(PLAIN, frames=1), replace(PLAIN, short_side=18))
     )
@@ -107,7 +107,7 @@ def test_of_each_subset_of_a_probe_one_file_is_inspected(root, monkeypatch):
     monkeypatch.setattr(
         Decoder, "_inspect", lambda self, name, deadline: (seen.append(name), inspect(self, name, deadline))[1]
     )
-    data = VideoData(lambda: listed("folder", root))
+    data = VideoData(lambda: load_splits("folder", root))
     train, test = data.clips("train", PLAIN), data.clips("test", VIEWS)
     for i in range(6):
         train[0, i], test[i]
@@ -120,7 +120,7 @@ def test_videos_are_inspected_once(root, tmp_path, monkeypatch):
     shutil.copytree(root, tmp_path / "videos")
     bad = tmp_path / "videos" / "train" / "same" / "00003.mp4"
     bad.write_text("this is no video")
-    folder = lambda: listed("folder", tmp_path / "videos")  # noqa: E731
+    folder = lambda: load_splits("folder", tmp_path / "videos")  # noqa: E731
     with pytest.raises(RunError, match=r"1 of 8 videos cannot be read \(12\.5%\), more than the 10\.0%.*00003\.mp4"):
         VideoData(folder, max_unreadable=0.1)
     data = VideoData(folder, max_unreadable=0.2)
@@ -162,7 +162,7 @@ def test_where_there_may_be_flow_videos_are_read_to_the_end(tmp_path, builds):
 
 
 def test_flow_is_computed_when_it_is_first_asked_for(root, builds):
-    data = VideoData(lambda: listed("folder", root), flow=DIS)
+    data = VideoData(lambda: load_splits("folder", root), flow=DIS)
     data.clips("train", WITH_FLOW)[0, 0]
     assert builds == []
     for subset in ("train", "test"):
@@ -170,7 +170,7 @@ def test_flow_is_computed_when_it_is_first_asked_for(root, builds):
         assert clips.flow.settings == DIS
     assert builds == [(DIS, 14)]
     warped = data.clips("test", WITH_FLOW, streams=("warped",))
-    assert warped.flow.settings == replace(DIS, compensated=True)
+    assert warped.flow.settings == replace(DIS, warped=True)
     assert len(builds) == 2
     fields = warped.flow.fields(data.lists[1].samples[2].path, [0, 1])
     clip = warped[2][0]
@@ -184,12 +184,12 @@ def test_flow_is_computed_when_it_is_first_asked_for(root, builds):
     assert larger.flow.settings == replace(DIS, short_side=18, aspect=1.5)
     clips.close()
     with pytest.raises(InputError, match="'flow' is asked for, but there is no flow"):
-        VideoData(lambda: listed("folder", root)).clips("test", WITH_FLOW, streams=("flow",))
+        VideoData(lambda: load_splits("folder", root)).clips("test", WITH_FLOW, streams=("flow",))
 
 
 def test_a_video_that_has_no_flow_is_named(root, tmp_path, builds):
     shutil.copytree(root, tmp_path / "videos")
-    data = VideoData(lambda: listed("folder", tmp_path / "videos"), flow=DIS, max_unreadable=0.0)
+    data = VideoData(lambda: load_splits("folder", tmp_path / "videos"), flow=DIS, max_unreadable=0.0)
     (tmp_path / "videos" / "test" / "same" / "00001.mp4").write_text("no more a video")
     data.clips("test", WITH_FLOW)
     with pytest.raises(RunError, match=r"1 videos have no flow, the first: .*same/00001\.mp4"):
@@ -197,7 +197,7 @@ def test_a_video_that_has_no_flow_is_named(root, tmp_path, builds):
 
 
 def test_some_training_videos_are_held_out(root):
-    data = VideoData(lambda: listed("folder", root), held_out=0.5)
+    data = VideoData(lambda: load_splits("folder", root), held_out=0.5)
     names = {subset: {sample.name for sample in videos.samples} for subset, videos in data.subsets.items()}
     assert {subset: len(found) for subset, found in names.items()} == {"train": 4, "held_out": 4, "test": 6}
     assert names["train"] | names["held_out"] == {sample.name for sample in data.lists[0].samples}

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from videoattn import cli
-from videoattn.data.datasets import NAMES, about
+from videoattn.data.datasets import NAMES, dataset_info
 from videoattn.data.datasets import catalogue as module
 from videoattn.data.datasets.catalogue import WIDTH, catalogue
 
@@ -39,7 +39,7 @@ def test_what_a_data_set_does_not_have_is_left_out():
 
 @pytest.mark.parametrize("name", READ)
 def test_all_that_is_known_is_said(name):
-    own, text = about(name), catalogue([name])
+    own, text = dataset_info(name), catalogue([name])
     for part in (own.title, own.kind, own.page, own.access, *own.layout):
         assert words(part) in words(text)
     for train, test in own.counts.values():

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from official_frames import ACTIONS, TYPED, charades, edit, image_names
 
-from videoattn.data.datasets import about, load
 from videoattn.data.datasets import charades as reader
+from videoattn.data.datasets import dataset_info, load
 from videoattn.errors import InputError
 
 TRAIN = {"46GP8": (0, 2), "N11GT": (0, 1), "0IH69": (), "KRF68": (2,), "MJO7C": (1,)}
@@ -92,7 +92,7 @@ def test_missing_videos(homes):
         ("train.csv", "c002 11.90", "c002", r"train.csv:3: action 'c002 21.20'"),
         ("train.csv", "c002 11.90", "c002 x", r"train.csv:3: action 'c002 x 21.20'"),
         ("train.csv", "21.20;c000", "21.20 c000", r"train.csv:3: action 'c002 11.90 21.20 c000 0.00 12.60'"),
-        ("train.csv", "N11GT", "46GP8", "train.csv:5: video '46GP8' is listed twice"),
+        ("train.csv", "N11GT", "46GP8", "train.csv:5: '46GP8' is listed twice"),
         ("train.csv", "N11GT", "../1", "train.csv:5: '../1': expected the name of a file"),
         ("train.csv", "N11GT", "YSKX3", "split 1 lists 1 videos for training and for testing: YSKX3"),
         ("train.csv", ",24.83", "", "train.csv:3: 10 fields; expected 11, as in the header"),
@@ -136,15 +136,15 @@ def test_another_root(homes):
 
 
 def test_official_counts(homes, monkeypatch):
-    assert about("charades").counts == {1: (7985, 1863)}
+    assert dataset_info("charades").counts == {1: (7985, 1863)}
     with (homes / "Charades" / "Charades_v1_classes.txt").open("a") as file:
         file.write("".join(f"c{number:03d} Doing {number}\n" for number in range(3, 157)))
     with pytest.raises(InputError, match=r"train.csv lists 5 videos, the official list 7985"):
         load("charades", homes, "test")
     assert load("charades", homes, "test", allow_counts=True).samples
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (5, 2))
+    monkeypatch.setitem(reader.INFO.counts, 1, (5, 2))
     with pytest.raises(InputError, match=r"test.csv lists 3 videos, the official list 2"):
         load("charades", homes, "train")
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (5, 3))
+    monkeypatch.setitem(reader.INFO.counts, 1, (5, 3))
     edit(homes / "Charades" / "Charades_v1_train.csv", "c002 11.90", "c156 11.90")
     assert load("charades", homes, "train").samples[0].labels == (0, 156)

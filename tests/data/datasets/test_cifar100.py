@@ -16,7 +16,6 @@ from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.clips.video_data import VideoData
 from videoattn.data.datasets import cifar100, load
-from videoattn.data.datasets.splits import listed
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=1, size=32, short_side=32)
@@ -93,7 +92,7 @@ def test_training_crops_the_padded_image_and_flips_it(root):
 
 
 def test_data_of_a_study(root):
-    data = VideoData(lambda: listed("cifar100", root), pixels=functools.partial(cifar100.pixels, root))
+    data = VideoData(lambda: load_splits("cifar100", root), pixels=functools.partial(cifar100.pixels, root))
     about = data.description()
     assert (about["name"], about["train"], about["test"], len(about["classes"])) == ("cifar100", 6, 4, 100)
     assert torch.equal(

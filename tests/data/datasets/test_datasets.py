@@ -95,12 +95,12 @@ def test_fingerprint_is_of_what_is_present(sorted_videos, tmp_path_factory):
 def test_load_refuses_names(tmp_path):
     assert NAMES[:2] == ("folder", "ucf101")
     for wrong, near in (("UCF101", "ucf101"), ("ucf11", "ucf101"), ("Kinetics", "kinetics400"), ("epic", "epic55")):
-        says = rf"'{wrong}' \(did you mean {near}\?\): expected one of folder, ucf101, .*, cifar100$"
+        says = rf"'{wrong}' \(did you mean {near}\?\); choose from folder, ucf101, .*, cifar100$"
         with pytest.raises(InputError, match=says):
             load(wrong, tmp_path, "train")
-    with pytest.raises(InputError, match=r"unknown data set 'x1': expected one of folder, ucf101, .*, cifar100$"):
+    with pytest.raises(InputError, match=r"unknown data set 'x1'; choose from folder, ucf101, .*, cifar100$"):
         load("x1", tmp_path, "train")
-    with pytest.raises(InputError, match='\'validation\': expected "train" or "test"'):
+    with pytest.raises(InputError, match="unknown subset 'validation'; choose from train, test"):
         load("folder", tmp_path, "validation")
     with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
         load("folder", tmp_path / "nowhere", "train")

@@ -8,7 +8,7 @@ from official_frames import DIVES, DIVING48, diving48, edit
 
 from videoattn.data.clips.augment import check_ten_crops
 from videoattn.data.clips.held_out import held_out
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.data.datasets import diving48 as reader
 from videoattn.errors import InputError
 
@@ -98,7 +98,7 @@ def test_version_1_is_refused_under_the_name_of_version_2(dives, part, count):
         ("V2_train", '"label": 1', '"label": true', "V2_train.json: item 3: label 'True'"),
         ("V2_train", '"label": 1', '"label": 1.0', "V2_train.json: item 3: label '1.0'"),
         ("V2_train", '"label": 1', '"class": 1', "V2_train.json: item 3: it lacks label"),
-        ("V2_train", "_8Vy3dlHg2w_00000", "-mmq0PT-u8k_00155", "item 2: video '-mmq0PT-u8k_00155' is listed twice"),
+        ("V2_train", "_8Vy3dlHg2w_00000", "-mmq0PT-u8k_00155", "item 2: '-mmq0PT-u8k_00155' is listed twice"),
         ("V2_train", "_8Vy3dlHg2w_00000", "../secret", "item 2: '../secret': expected the name of a file"),
         ("V2_train", "_8Vy3dlHg2w_00000", "Z_uFnDg-a4I_00071", "1 videos for training and for testing: Z_uFnDg-a4I"),
         ("V2_train", "}]", "}", "V2_train.json:1: "),
@@ -137,14 +137,14 @@ def test_another_root(dives):
 
 
 def test_official_counts(dives, monkeypatch):
-    assert about("diving48").counts == {1: (15027, 1970)}
+    assert dataset_info("diving48").counts == {1: (15027, 1970)}
     more = [["Reverse", f"{number}som", "NoTwis", "TUCK"] for number in range(45)]
     (dives / "Diving48_vocab.json").write_text(json.dumps([*DIVES, *more]))
     with pytest.raises(InputError, match=r"V2_train.json lists 6 videos, the official list 15027"):
         load("diving48", dives, "test")
     assert load("diving48", dives, "test", allow_counts=True).samples
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 4))
+    monkeypatch.setitem(reader.INFO.counts, 1, (6, 4))
     with pytest.raises(InputError, match=r"V2_test.json lists 3 videos, the official list 4"):
         load("diving48", dives, "train")
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 3))
+    monkeypatch.setitem(reader.INFO.counts, 1, (6, 3))
     assert len(load("diving48", dives, "train").classes) == 48

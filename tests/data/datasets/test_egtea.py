@@ -6,7 +6,7 @@ import pytest
 from layouts import listing, put
 from official import EGTEA, edit, egtea
 
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.errors import InputError
 
 SESSIONS = ("OP01-R01-PastaSalad", "P06-R05-Cheeseburger", "OP02-R03-BaconAndEggs")
@@ -98,7 +98,7 @@ def test_egtea_refuses_another_layout(tmp_path):
         load("egtea", root, "train")
     (root / "videos").rename(root / "cropped_clips")
     (root / "train_split2.txt").write_text("\n")
-    with pytest.raises(InputError, match=r"train_split2.txt lists no clips"):
+    with pytest.raises(InputError, match=r"train_split2.txt lists no videos"):
         load("egtea", root, "test", split=2)
     (root / "train_split2.txt").unlink()
     with pytest.raises(InputError, match=r"train_split2.txt cannot be read"):
@@ -120,7 +120,7 @@ def test_egtea_counts(tmp_path):
     put(tmp_path, "cropped_clips/OP01-R01-test/OP01-R01-test-107-108-F1-F2.mp4")
     test = load("egtea", tmp_path, "test", split=3, allow_missing=True)
     assert ([sample.label for sample in test.samples], test.missing) == ([1], 2020)
-    assert about("egtea").counts == {1: (8299, 2022), 2: (8299, 2022), 3: (8300, 2021)}
+    assert dataset_info("egtea").counts == {1: (8299, 2022), 2: (8299, 2022), 3: (8300, 2021)}
     with pytest.raises(InputError, match=r"train_split1.txt lists 8300 videos, the official list 8299"):
         load("egtea", tmp_path, "test", split=1, allow_missing=True)
     assert load("egtea", tmp_path, "test", split=1, allow_missing=True, allow_counts=True).samples

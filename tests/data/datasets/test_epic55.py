@@ -7,7 +7,7 @@ import pytest
 from official_frames import KITCHEN, edit, epic55
 
 from videoattn.data.clips.held_out import held_out
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.data.datasets import epic55 as reader
 from videoattn.data.datasets import videos as lists
 from videoattn.errors import InputError
@@ -171,15 +171,15 @@ def complete(root: Path) -> None:
 
 
 def test_official_counts(kitchen, monkeypatch):
-    assert about("epic55").counts == {1: (23191, 5281)}
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (7, 5))  # all 12 actions, split otherwise
+    assert dataset_info("epic55").counts == {1: (23191, 5281)}
+    monkeypatch.setitem(reader.INFO.counts, 1, (7, 5))  # all 12 actions, split otherwise
     with pytest.raises(InputError, match=r"labels.csv \(P01-25\) lists 6 videos, the official list 7"):
         load("epic55", kitchen, "test")
     assert load("epic55", kitchen, "test", allow_counts=True).samples
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 5))
+    monkeypatch.setitem(reader.INFO.counts, 1, (6, 5))
     load("epic55", kitchen, "test")  # neither all actions nor all classes
     complete(kitchen)
     with pytest.raises(InputError, match=r"labels.csv \(P26-31\) lists 6 videos, the official list 5"):
         load("epic55", kitchen, "train")
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 6))
+    monkeypatch.setitem(reader.INFO.counts, 1, (6, 6))
     assert [len(names) for _, names in load("epic55", kitchen, "train").heads] == [125, 352]

@@ -7,7 +7,7 @@ from layouts import listing, put
 from official import HMDB51, edit, hmdb51
 
 from videoattn.data.clips.held_out import held_out
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.errors import InputError
 
 LISTS = "testTrainMulti_7030_splits"
@@ -138,7 +138,7 @@ def test_hmdb51_counts(tmp_path):
     train = load("hmdb51", tmp_path, "train", split=2, allow_missing=True)
     assert [sample.label for sample in train.samples] == [50, 50]
     assert train.missing == 3568
-    assert about("hmdb51").counts == dict.fromkeys((1, 2, 3), (3570, 1530))
+    assert dataset_info("hmdb51").counts == dict.fromkeys((1, 2, 3), (3570, 1530))
     last = tmp_path / LISTS / "class50_test_split2.txt"
     edit(last, "0.avi 1 \n1.avi 1 ", "0.avi 1 \n1.avi 0 ")
     with pytest.raises(InputError, match=f"{LISTS}: split 2 lists 3569 train videos, the official 3570"):

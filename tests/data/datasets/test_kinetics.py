@@ -7,7 +7,7 @@ import pytest
 from layouts import listing, put
 from official import KINETICS, edit, kinetics, mini_kinetics
 
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.errors import InputError
 
 STEM = "{id}_{start:06d}_{end:06d}"
@@ -236,5 +236,5 @@ def test_counts(tmp_path):
     with pytest.raises(InputError, match=r"train_ytid_list.txt lists 200 videos, the official list 80000"):
         load("mini_kinetics", tmp_path, "train", allow_missing=True)
     assert load("mini_kinetics", tmp_path, "train", allow_missing=True, allow_counts=True).samples
-    assert about("mini_kinetics").counts == {1: (80000, 5000)}
-    assert about("kinetics400").counts == {}
+    assert dataset_info("mini_kinetics").counts == {1: (80000, 5000)}
+    assert dataset_info("kinetics400").counts == {}

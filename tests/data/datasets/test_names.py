@@ -7,7 +7,7 @@ from layouts import put
 
 from videoattn import cli
 from videoattn.data.datasets import load
-from videoattn.data.datasets.annotations import lines_of
+from videoattn.data.datasets.annotations import read_lines
 from videoattn.errors import InputError
 
 LATIN = os.fsdecode(b"caf\xe9")
@@ -78,6 +78,6 @@ def test_lists_and_clips_found_by_their_names(tmp_path):
 def test_the_line_of_a_list_that_is_not_utf8(tmp_path, content, line):
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(InputError, match=rf"list\.txt:{line}: this is not UTF-8 \(.*\): save it as UTF-8$"):
-        lines_of(tmp_path / "list.txt")
+        read_lines(tmp_path / "list.txt")
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9\r\n\r\nb\n")
-    assert [text for _, text in lines_of(tmp_path / "list.txt")] == ["caf\xe9", "b"]
+    assert [text for _, text in read_lines(tmp_path / "list.txt")] == ["caf\xe9", "b"]

@@ -9,7 +9,7 @@ from layouts import listing
 from official_frames import LABELS, V1, V2, edit, something_v1, something_v2
 
 from videoattn.data.clips.augment import check_ten_crops, mirrored
-from videoattn.data.datasets import about, annotations, load
+from videoattn.data.datasets import annotations, dataset_info, load
 from videoattn.data.datasets import something_v1 as reader_v1
 from videoattn.data.datasets import something_v2 as reader_v2
 from videoattn.errors import InputError
@@ -141,7 +141,7 @@ def test_missing_videos(tmp_path, name):
             r"train.csv:2: label 'Shoving something .*one of the 3 of .*labels.csv",
         ),
         ("train", "1157;", "1157,", r"train.csv:2: '1157,Pushing .*: expected '<id>;<label>'"),
-        ("train", "1157;", "74225;", r"train.csv:2: video '74225' is listed twice"),
+        ("train", "1157;", "74225;", r"train.csv:2: '74225' is listed twice"),
         ("train", "1157;", "../1157;", r"train.csv:2: '../1157': expected the name of a file"),
         ("train", "1157;", ";", r"train.csv:2: '': expected the name of a file"),
         ("train", "1157;", "50;", "split 1 lists 1 videos for training and for testing: 50"),
@@ -163,7 +163,7 @@ def test_v1_refuses_lists(v1, file, old, new, says):
             '"Shoving [',
             r"train.json: item 2: template 'Shoving \[something\] .*none of 3 labels",
         ),
-        ("train", '"42326"', '"78687"', "train.json: item 2: video '78687' is listed twice"),
+        ("train", '"42326"', '"78687"', "train.json: item 2: '78687.webm' is listed twice"),
         ("train", '"42326"', '"../1"', "train.json: item 2: '../1.webm': expected the name of a file"),
         ("train", '"42326"', '"7"', "split 1 lists 1 videos for training and for testing: 7.webm"),
         ("train", '"template"', '"label"', "train.json: item 1: it lacks template"),
@@ -216,7 +216,7 @@ def test_another_root(tmp_path, name):
 def test_official_counts(tmp_path, monkeypatch, name):
     BUILD[name](tmp_path)
     reader = {"something_v1": reader_v1, "something_v2": reader_v2}[name]
-    assert sum(about(name).counts[1]) == {"something_v1": 86017 + 11522, "something_v2": 168913 + 24777}[name]
+    assert sum(dataset_info(name).counts[1]) == {"something_v1": 86017 + 11522, "something_v2": 168913 + 24777}[name]
     more = [f"Doing {number}" for number in range(171)]
     if name == "something_v1":
         with (tmp_path / "something-something-v1-labels.csv").open("a") as file:
@@ -224,11 +224,13 @@ def test_official_counts(tmp_path, monkeypatch, name):
     else:
         text = json.dumps({label: str(number) for number, label in enumerate([*more, *SORTED])})
         (tmp_path / "labels" / "labels.json").write_text(text)
-    with pytest.raises(InputError, match=rf"train.* lists 6 videos, the official list {about(name).counts[1][0]}"):
+    with pytest.raises(
+        InputError, match=rf"train.* lists 6 videos, the official list {dataset_info(name).counts[1][0]}"
+    ):
         load(name, tmp_path, "test")
     assert load(name, tmp_path, "test", allow_counts=True).samples
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 4))
+    monkeypatch.setitem(reader.INFO.counts, 1, (6, 4))
     with pytest.raises(InputError, match=r"validation.* lists 3 videos, the official list 4"):
         load(name, tmp_path, "train")
-    monkeypatch.setitem(reader.ABOUT.counts, 1, (6, 3))
+    monkeypatch.setitem(reader.INFO.counts, 1, (6, 3))
     assert len(load(name, tmp_path, "test").samples) == 3

@@ -162,9 +162,9 @@ def test_ucf101_counts(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"trainlist01.txt lists 101 videos, the official list 9537"):
         load("ucf101", tmp_path, "test")
     assert load("ucf101", tmp_path, "test", allow_counts=True).samples
-    assert ucf101.ABOUT.counts[1][1] == 3783
-    assert [sum(counts) for counts in ucf101.ABOUT.counts.values()] == [13320] * 3
-    monkeypatch.setitem(ucf101.ABOUT.counts, 1, (101, 101))
+    assert ucf101.INFO.counts[1][1] == 3783
+    assert [sum(counts) for counts in ucf101.INFO.counts.values()] == [13320] * 3
+    monkeypatch.setitem(ucf101.INFO.counts, 1, (101, 101))
     assert len(load("ucf101", tmp_path, "test").samples) == 101
 
 

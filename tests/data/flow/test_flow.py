@@ -213,8 +213,8 @@ def test_what_is_not_there_is_named(built, videos):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"algorithm": "farneback"}, "algorithm 'farneback' is unknown; choose from tvl1, dis"),
-        ({"encoding": "webp"}, "encoding 'webp' is unknown; choose from png, jpeg"),
+        ({"algorithm": "farneback"}, "unknown algorithm 'farneback'; choose from tvl1, dis"),
+        ({"encoding": "webp"}, "unknown encoding 'webp'; choose from png, jpeg"),
         ({"short_side": 14}, "short_side is 14"),
         ({"short_side": 49}, "short_side is 49"),
         ({"bound": 0.0}, "bound is 0.0"),

@@ -142,7 +142,7 @@ def test_the_flow_that_options_name(root, builds, capsys):
     kind = {"algorithm": "dis", "short_side": 32, "bound": 8.0, "encoding": "jpeg"}
     assert list(dict.fromkeys(settings for settings, _ in builds)) == [
         FlowSettings(**kind),
-        FlowSettings(**kind, compensated=True),
+        FlowSettings(**kind, warped=True),
     ]
     assert "since no other is named" not in capsys.readouterr().out
 
@@ -150,18 +150,18 @@ def test_the_flow_that_options_name(root, builds, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--algorithm", "farneback"], "unknown --algorithm 'farneback'; good ones: tvl1, dis\n"),
+        (["--algorithm", "farneback"], "unknown --algorithm 'farneback'; choose from tvl1, dis\n"),
         (["--short-side", "31"], "--short-side is 31; it must be an even number of pixels from 16 to 2048\n"),
         (["--short-side", "32000"], "--short-side is 32000; it must be an even number of pixels from 16 to 2048\n"),
         (["--bound", "-1"], "--bound is -1.0; it must"),
-        (["--encoding", "gif"], "--encoding 'gif' is unknown; choose from png, jpeg"),
+        (["--encoding", "gif"], "unknown --encoding 'gif'; choose from png, jpeg"),
         (["--workers", "0"], "videoattn: --workers is 0; it must be 1 or more\n"),
         (["--split", "2"], "split 2"),
         (["--paper", "cam"], "unknown paper 'cam' (did you mean cma?)"),
         (["--paper", "rcca"], "the studies of rcca look at RGB alone on folder"),
         (["--paper", "cma", "--warped"], "--warped is given, but --paper decides it"),
         (["--paper", "cma", "--short-side", "64"], "--short-side is given, but --paper decides it"),
-        (["--paper", "cma", "--algorithm", "none"], "unknown --algorithm 'none'; good ones: tvl1, dis\n"),
+        (["--paper", "cma", "--algorithm", "none"], "unknown --algorithm 'none'; choose from tvl1, dis\n"),
     ],
 )
 def test_wrong_options(root, capsys, arguments, told):

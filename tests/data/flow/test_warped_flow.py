@@ -29,12 +29,12 @@ MOTIONS = {
 }
 OWN = (2, -1)  # what the object moves by itself, (x, y)
 PLAIN = FlowSettings(algorithm="dis", short_side=48)
-WARPED = replace(PLAIN, compensated=True)
+WARPED = replace(PLAIN, warped=True)
 
 
 def both(clip, algorithm):
-    """The plain and the compensated flow of a clip (T, H, W)."""
-    return flow_fields(clip, algorithm), flow_fields(clip, algorithm, compensated=True)
+    """The plain and the warped flow of a clip (T, H, W)."""
+    return flow_fields(clip, algorithm), flow_fields(clip, algorithm, warped=True)
 
 
 def lengths(field, where):
@@ -70,7 +70,7 @@ def test_a_still_camera_changes_little(algorithm):
     (plain,), (warped,) = both(np.stack([before, after]), algorithm)
     assert np.abs(warped - plain).mean() < 0.05
     still = np.stack([before] * 2)
-    np.testing.assert_array_equal(flow_fields(still, algorithm, compensated=True), np.zeros((1, 2, 97, 131)))
+    np.testing.assert_array_equal(flow_fields(still, algorithm, warped=True), np.zeros((1, 2, 97, 131)))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -93,17 +93,17 @@ def test_each_pair_of_frames_has_its_own_camera():
     plain, warped = both(clip, "dis")
     np.testing.assert_allclose(np.median(plain[:, 0], axis=(1, 2)), np.diff(places), atol=0.05)
     assert np.abs(warped).mean(axis=(1, 2, 3)).max() < 0.05
-    one_at_a_time = list(successive(iter(clip), "dis", compensated=True))
+    one_at_a_time = list(successive(iter(clip), "dis", warped=True))
     np.testing.assert_array_equal(np.stack(one_at_a_time), warped)
     for t in range(4):  # what came before changes nothing
-        np.testing.assert_array_equal(flow_fields(clip[t : t + 2], "dis", compensated=True)[0], warped[t])
+        np.testing.assert_array_equal(flow_fields(clip[t : t + 2], "dis", warped=True)[0], warped[t])
 
 
 @pytest.mark.parametrize("ground", [0.0, 0.5])
 def test_the_clutter_probe_with_a_moving_camera(ground):
     """What its ground does by itself counts as the camera's too: it fills most of the frame."""
-    dials = {"size": 64, "smallest": 8.0, "largest": 14.0, "swing": 3.0, "motions": 3, "frames": 6, "acting": 1.0}
-    probe = ClutterProbe(**dials, train=24, test=24, camera=2.0, ground=ground)
+    settings = {"size": 64, "smallest": 8.0, "largest": 14.0, "swing": 3.0, "motions": 3, "frames": 6, "acting": 1.0}
+    probe = ClutterProbe(**settings, train=24, test=24, camera=2.0, ground=ground)
     pictures, _, _ = probe.clip("train", 0)
     plain, warped = both(np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]), "dis")
     assert np.median(np.linalg.norm(plain, axis=1)) > 1.4
@@ -119,13 +119,13 @@ def test_the_clutter_probe_with_a_moving_camera(ground):
 @pytest.mark.parametrize("length", [1, 2])
 def test_the_shortest_clips(length):
     clip = np.stack([np.roll(texture(49, 65), 2 * t, axis=1) for t in range(length)])
-    warped = flow_fields(clip, "dis", compensated=True)
+    warped = flow_fields(clip, "dis", warped=True)
     assert (warped.shape, warped.dtype) == ((length - 1, 2, 49, 65), np.float32)
 
 
 def test_bad_frames_are_refused():
     with pytest.raises(InputError, match=r"\(2, 12, 32\)"):
-        flow_fields(np.zeros((2, 12, 32), np.uint8), "dis", compensated=True)
+        flow_fields(np.zeros((2, 12, 32), np.uint8), "dis", warped=True)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_the_folder_of_plain_flow_has_kept_its_name():
     assert PLAIN.folder == "dis-48-20.0-png-v1"
     assert WARPED.folder == "dis-warped-48-20.0-png-v1"
     assert FlowSettings(algorithm="tvl1", short_side=256, bound=8, encoding="jpeg").folder == "tvl1-256-8.0-jpeg-v1"
-    assert not PLAIN.compensated
+    assert not PLAIN.warped
     assert PLAIN != WARPED
 
 

@@ -204,11 +204,11 @@ def test_classes_are_balanced(clips):
 
 
 @pytest.mark.parametrize(
-    ("dials", "says"),
+    ("settings", "says"),
     [
-        ({"feature": "color"}, "feature='color'"),
-        ({"shape": "star"}, "shape='star'"),
-        ({"palette": 2}, "palette=2"),
+        ({"feature": "color"}, "unknown feature 'color' .*; choose from colour, texture"),
+        ({"shape": "star"}, "unknown shape 'star' .*; choose from square, disc"),
+        ({"palette": 2}, "unknown palette 2; choose from 0, 1"),
         ({"classes": 17}, "classes=17: with palette 0 2 to 16"),
         ({"classes": 9, "palette": 1}, "classes=9: with palette 1 2 to 8"),
         ({"classes": 2}, "objects=3: 2 to 2"),
@@ -228,6 +228,6 @@ def test_classes_are_balanced(clips):
         ({"camera": -1.0}, "camera=-1.0"),
     ],
 )
-def test_refuses_dials(dials, says):
+def test_refuses_settings(settings, says):
     with pytest.raises(InputError, match=says):
-        BindingProbe(**dials)
+        BindingProbe(**settings)

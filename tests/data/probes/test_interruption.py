@@ -67,7 +67,7 @@ def test_each_frame_shows_what_its_kind_says(written):
 
 
 def test_a_threshold_on_differences_selects_the_class(written):
-    """Over 3000 clips of the default dials, before coding, the grey images of two successive frames of a scene differ
+    """In 3000 clips of the default settings, before coding, the grey images of two successive frames of a scene differ
     by 1.5 to 5.6 levels (where the object comes or goes by 1.6 to 9.1), those on both sides of a cut by 21.5 to 120."""
     probe, clips = written
     for frames, name, truth in clips:
@@ -106,13 +106,13 @@ def test_grey_images_show_no_class(classes):
 def test_kinds_are_exact_and_stretches_long_enough(frames, shares, shortest, classes, object_size, seed):
     some = [round(share * frames) for share in shares]
     counts = dict(zip(KINDS, (frames - sum(some), *some), strict=True))
-    dials = {"frames": frames, "irrelevant": shares[0], "redundant": shares[1], "shortest": shortest}
-    dials |= {"classes": classes, "object_size": object_size, "speed": (30 - object_size) / (frames - 1)}
+    settings = {"frames": frames, "irrelevant": shares[0], "redundant": shares[1], "shortest": shortest}
+    settings |= {"classes": classes, "object_size": object_size, "speed": (30 - object_size) / (frames - 1)}
     if counts["relevant"] < shortest or sum(shares) >= 1:
         with pytest.raises(InputError):
-            InterruptionProbe(**dials)
+            InterruptionProbe(**settings)
         return
-    probe = InterruptionProbe(**dials, seed=seed)
+    probe = InterruptionProbe(**settings, seed=seed)
     assert probe.kind_counts == counts
     for number in range(5):
         scene = probe.scene("train", number)
@@ -129,7 +129,7 @@ def test_kinds_are_exact_and_stretches_long_enough(frames, shares, shortest, cla
 
 
 @pytest.mark.parametrize(
-    ("dials", "bound"),
+    ("settings", "bound"),
     [
         ({}, 0.0),  # pieces of one length: the same share of each kind at every time
         ({"irrelevant": 0.25, "redundant": 0.5}, 0.0),
@@ -138,9 +138,9 @@ def test_kinds_are_exact_and_stretches_long_enough(frames, shares, shortest, cla
         ({"frames": 16, "speed": 1.0, "irrelevant": 0.3, "redundant": 0.4}, 0.1),
     ],
 )
-def test_the_time_tells_the_kind_little(dials, bound):
+def test_the_time_tells_the_kind_little(settings, bound):
     """At every time each kind has its share of the clips, up to `bound` and what chance makes of 1500 clips."""
-    probe = InterruptionProbe(train=1500, seed=2, **dials)
+    probe = InterruptionProbe(train=1500, seed=2, **settings)
     kinds = np.stack([probe.scene("train", number).kinds for number in range(1500)])
     for kind, count in probe.kind_counts.items():
         assert np.abs((kinds == kind).mean(axis=0) - count / probe.frames).max() < bound + 0.05
@@ -213,7 +213,7 @@ def test_names_and_clips_without_interruption():
     assert (truth["rival"], Counter(truth["kinds"])) == (None, {"relevant": 4, "redundant": 4})
 
 
-def test_the_same_dials_give_the_same_bytes(tmp_path):
+def test_the_same_settings_give_the_same_bytes(tmp_path):
     probe = InterruptionProbe(train=4, test=4, seed=2)
     roots = [probe.generate(tmp_path / name, workers=1, progress=False) for name in ("one", "two")]
     files = [{path.relative_to(root): path.read_bytes() for path in root.rglob("*.mp4")} for root in roots]
@@ -221,14 +221,14 @@ def test_the_same_dials_give_the_same_bytes(tmp_path):
     assert files[0] == files[1]
     assert store.read_truth(roots[0]) == store.read_truth(roots[1])
     others = [{}, {"seed": 3}, {"train": 5}, {"irrelevant": 0.25}, {"redundant": 0.25}, {"speed": 1.0}]
-    assert len({store.folder_name(replace(probe, **dials)) for dials in others}) == 6
+    assert len({store.folder_name(replace(probe, **settings)) for settings in others}) == 6
     two = probe, replace(probe, seed=3)
     assert len({one.clip(subset, 1)[0].tobytes() for one in two for subset in ("train", "test")}) == 4
     np.testing.assert_array_equal(probe.clip("test", 3)[0], probe.clip("test", 3)[0])
 
 
 @pytest.mark.parametrize(
-    ("dials", "says"),
+    ("settings", "says"),
     [
         ({"train": 3}, "train=3: at least 4 clips, one for each class"),
         ({"frames": 3}, "frames=3: expected 4 or more"),
@@ -245,6 +245,6 @@ def test_the_same_dials_give_the_same_bytes(tmp_path):
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_refuses_dials_of_no_probe(dials, says):
+def test_refuses_settings_of_no_probe(settings, says):
     with pytest.raises(InputError, match=says):
-        InterruptionProbe(**dials)
+        InterruptionProbe(**settings)

@@ -132,7 +132,7 @@ def test_objects_stay_in_the_frame_and_frames_in_the_pair(frames, size, share, t
 
 
 @pytest.mark.parametrize(
-    ("dials", "message"),
+    ("settings", "message"),
     [
         ({"train": 13}, "train=13: expected an even number, since clips come in pairs"),
         ({"test": 10}, "test=10: at least 12 clips, a pair for each level"),
@@ -150,6 +150,6 @@ def test_objects_stay_in_the_frame_and_frames_in_the_pair(frames, size, share, t
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_impossible_dials_are_refused(dials, message):
+def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        OrderProbe(**dials)
+        OrderProbe(**settings)

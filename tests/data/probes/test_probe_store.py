@@ -11,7 +11,7 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_same_dials_same_files_in_one_process_or_two(tmp_path, monkeypatch):
+def test_same_settings_same_files_in_one_process_or_two(tmp_path, monkeypatch):
     probe = BindingProbe(train=60, test=8)
     alone = probe.generate(tmp_path / "one", workers=1, progress=False)
     monkeypatch.setattr(store, "POOL_FROM", 1)
@@ -28,7 +28,7 @@ def test_is_done_once(tmp_path, monkeypatch):
     assert probe.generate(tmp_path, progress=False) == folder
 
 
-def test_other_dials_other_folder():
+def test_other_settings_other_folder():
     changes = {"seed": 1, "objects": 4, "speed": (2.0, 2.5), "palette": 1, "feature": "texture", "camera": 0.5}
     probes = [BindingProbe(size=80), *(BindingProbe(size=80, **{name: value}) for name, value in changes.items())]
     assert len({store.folder_name(probe) for probe in probes}) == 7
@@ -67,3 +67,11 @@ def test_a_foreign_folder_is_not_taken_for_a_probe(tmp_path):
 def test_refuses_no_workers(tmp_path):
     with pytest.raises(InputError, match="workers=0"):
         BindingProbe().generate(tmp_path, workers=0)
+
+
+def test_a_probe_that_was_written_under_the_old_word_is_read(tmp_path):
+    folder = BindingProbe(train=8, test=8).generate(tmp_path, progress=False)
+    truth, text = store.read_truth(folder), (folder / "probe.json").read_text()
+    (folder / "probe.json").write_text(text.replace('"settings"', '"settings"', 1))
+    assert store.read_truth(folder) == truth
+    assert truth["settings"]["train"] == 8

@@ -177,14 +177,14 @@ def test_what_adding_up_can_reach(colours):
 )
 def test_clips_of_any_grid(grid, cell, colours, number, data):
     t, h, w = grid
-    dials = {"frames": t, "rows": h, "columns": w, "cell": cell, "colours": colours}
+    settings = {"frames": t, "rows": h, "columns": w, "cell": cell, "colours": colours}
     most = sum(length > 1 for length in grid)
     if most == 0 or min(h, w) * cell < 16:
         with pytest.raises(InputError):
-            RelationProbe(**dials, distances=(1,))
+            RelationProbe(**settings, distances=(1,))
         return
     distance = data.draw(st.integers(1, most))
-    probe = RelationProbe(**dials, distances=(distance,))
+    probe = RelationProbe(**settings, distances=(distance,))
     frames, label, truth = probe.clip("test", number)
     assert frames.shape == (t, h * cell, w * cell, 3)
     places = np.array(truth["places"])
@@ -203,7 +203,7 @@ def test_clips_of_any_grid(grid, cell, colours, number, data):
     assert (truth["colours"][0] == truth["colours"][1]) == (probe.names[label] == "same")
 
 
-def test_the_same_dials_give_the_same_bytes(tmp_path):
+def test_the_same_settings_give_the_same_bytes(tmp_path):
     probe = RelationProbe(train=6, test=6, seed=2)
     written = []
     for name in ("one", "two"):
@@ -213,14 +213,14 @@ def test_the_same_dials_give_the_same_bytes(tmp_path):
     assert len(written[0]) == 13
     assert written[0] == written[1]
     others = [{"seed": 3}, {"train": 7}, {"colours": 4}, {"distances": (1, 2)}, {"frames": 5}]
-    names = {store.folder_name(RelationProbe(**{"train": 6, "test": 6, "seed": 2} | dials)) for dials in others}
+    names = {store.folder_name(RelationProbe(**{"train": 6, "test": 6, "seed": 2} | settings)) for settings in others}
     assert len(names | {root.name}) == 6
     shown = {probe.clip(subset, number)[0].tobytes() for subset in ("train", "test") for number in range(6)}
     assert len(shown) == 12
 
 
 @pytest.mark.parametrize(
-    ("dials", "says"),
+    ("settings", "says"),
     [
         ({"train": 5}, "train=5: at least 6 clips"),
         ({"test": 1, "distances": (1,)}, "test=1: at least 2"),
@@ -244,6 +244,6 @@ def test_the_same_dials_give_the_same_bytes(tmp_path):
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_refuses_dials_of_no_probe(dials, says):
+def test_refuses_settings_of_no_probe(settings, says):
     with pytest.raises(InputError, match=says):
-        RelationProbe(**dials)
+        RelationProbe(**settings)

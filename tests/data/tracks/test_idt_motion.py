@@ -52,7 +52,7 @@ def test_shrunk_flow_is_in_pixels_of_its_size_and_without_outliers():
 
 
 @pytest.mark.parametrize(
-    ("dials", "says"),
+    ("settings", "says"),
     [
         ({"step": 0}, "step is 0; it must be a whole number of at least 1"),
         ({"length": 2}, "length is 2; .* at least 3"),
@@ -74,9 +74,9 @@ def test_shrunk_flow_is_in_pixels_of_its_size_and_without_outliers():
         ({"seed": -1}, "seed is -1"),
     ],
 )
-def test_refuses_values_that_cannot_be(dials, says):
+def test_refuses_values_that_cannot_be(settings, says):
     with pytest.raises(InputError, match=says):
-        IDTSettings(**dials)
+        IDTSettings(**settings)
 
 
 def test_the_paper_is_the_default_and_the_key_holds_what_decides_the_tracks():

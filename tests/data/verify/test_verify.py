@@ -9,7 +9,7 @@ import pytest
 from clips import encode, gray
 
 from videoattn import cli
-from videoattn.data.datasets import about, ucf101
+from videoattn.data.datasets import dataset_info, ucf101
 from videoattn.data.verify import inspect as module
 from videoattn.data.verify.verify import default_report, verify
 from videoattn.errors import InputError
@@ -47,7 +47,7 @@ def clip(tmp_path_factory):
 @pytest.fixture
 def ucf(tmp_path, clip, monkeypatch):
     """Two classes of UCF101 with two training videos and one test video, which are all that is official."""
-    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, counts={1: (2, 1)}, splits=(1,)))
+    monkeypatch.setattr(ucf101, "INFO", replace(ucf101.INFO, counts={1: (2, 1)}, splits=(1,)))
     root = tmp_path / "ucf"
     lists = {"classInd": "1 A\n2 B\n", "trainlist01": "A/1.avi 1\nB/2.avi 2\n", "testlist01": "B/3.avi\n"}
     for name, text in lists.items():
@@ -207,7 +207,7 @@ def test_missing_videos_fail_and_are_all_named(ucf, decoded, cache, capsys):
 
 
 def test_counts_that_are_not_official_fail(ucf, decoded, monkeypatch, capsys):
-    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, counts={1: (2, 3)}))
+    monkeypatch.setattr(ucf101, "INFO", replace(ucf101.INFO, counts={1: (2, 3)}))
     (ucf / "UCF-101/B/2.avi").unlink()
     assert run(ucf) == 1
     told = capsys.readouterr()
@@ -216,7 +216,7 @@ def test_counts_that_are_not_official_fail(ucf, decoded, monkeypatch, capsys):
 
 
 def test_lists_that_cannot_be_read_do_not_hide_the_others(ucf, decoded, monkeypatch, capsys):
-    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, splits=(1, 2)))
+    monkeypatch.setattr(ucf101, "INFO", replace(ucf101.INFO, splits=(1, 2)))
     (ucf / "ucfTrainTestlist/trainlist02.txt").write_text("A/1.avi 1\nA/9.avi two\n")
     assert run(ucf) == 1
     assert decoded == ["1.avi", "2.avi", "3.avi"]
@@ -244,7 +244,7 @@ def test_a_copy_in_training_and_test_is_a_warning(ucf, decoded, clip, capsys):
 
 
 def test_videos_of_several_splits_are_decoded_once(ucf, decoded, monkeypatch, capsys):
-    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, counts={1: (2, 1), 2: (1, 2)}, splits=(1, 2)))
+    monkeypatch.setattr(ucf101, "INFO", replace(ucf101.INFO, counts={1: (2, 1), 2: (1, 2)}, splits=(1, 2)))
     (ucf / "ucfTrainTestlist/trainlist02.txt").write_text("B/3.avi 2\n")
     (ucf / "ucfTrainTestlist/testlist02.txt").write_text("A/1.avi\nB/2.avi\n")
     assert run(ucf) == 0
@@ -255,11 +255,11 @@ def test_videos_of_several_splits_are_decoded_once(ucf, decoded, monkeypatch, ca
 
 
 def test_images_are_not_decoded(ucf, decoded, monkeypatch, capsys):
-    monkeypatch.setattr(ucf101, "ABOUT", replace(ucf101.ABOUT, kind="images"))
+    monkeypatch.setattr(ucf101, "INFO", replace(ucf101.INFO, kind="images"))
     assert run(ucf) == 0
     assert decoded == []
     assert "readable" not in capsys.readouterr().out.splitlines()[-3]
-    assert about("cifar100").kind == "images"
+    assert dataset_info("cifar100").kind == "images"
 
 
 def test_of_many_problems_the_first_are_printed_and_all_are_written(ucf, decoded, clip, cache, capsys):

@@ -5,7 +5,7 @@ from clips import encode, gray
 from official_frames import charades, epic55
 
 from videoattn import cli
-from videoattn.data.datasets.splits import listed
+from videoattn.data.datasets.splits import load_splits
 from videoattn.errors import InputError
 
 
@@ -25,7 +25,7 @@ def homes(tmp_path):
 
 def test_a_part_of_the_official_lists(homes, capsys):
     with pytest.raises(InputError, match="lists 5 videos, the official list 7985"):
-        listed("charades", homes)
+        load_splits("charades", homes)
     assert cli.main(["data", "verify", "charades", str(homes), "--workers", "1"]) == 1
     told = capsys.readouterr()
     rows = [line.split()[:7] for line in told.out.splitlines()]

@@ -123,7 +123,7 @@ def test_other_names_are_refused(name):
 
 
 def test_wrong_input_is_refused():
-    with pytest.raises(InputError, match="axis 'B' is unknown; possible are C, T, H, W"):
+    with pytest.raises(InputError, match="unknown axis 'B'; choose from C, T, H, W"):
         Context("B")
     with pytest.raises(InputError, match="odd numbers"):
         aia("C", kernel=(3, 2, 3))

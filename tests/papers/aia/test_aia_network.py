@@ -119,6 +119,6 @@ def test_kernels_of_the_ablation():
 def test_wrong_values_are_refused():
     with pytest.raises(InputError, match="'SENet' is no module"):
         gated(small(), "SENet")
-    with pytest.raises(InputError, match="where is 'above'; possible are inside, behind"):
+    with pytest.raises(InputError, match="unknown where 'above'; choose from inside, behind"):
         norms(small(), "above")
     assert set(NAMES) < set(GATES)

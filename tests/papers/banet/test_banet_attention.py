@@ -232,8 +232,8 @@ def test_estimated_slope_is_that_of_the_expectation(monkeypatch):
         ({"hidden": (5, 0)}, "hidden=(5, 0)"),
         ({"hidden": (5,)}, "hidden=(5,)"),
         *(({"start": start}, f"start={start}: a value in (0, 7)") for start in (-1.0, 0.0, 3.0, 7.0, 8.5, math.nan)),
-        ({"reading": "printed"}, "reading='printed': possible are consistent, literal"),
-        ({"gradient": "hard"}, "gradient='hard': possible are weight, straight-through, perturbed, none"),
+        ({"reading": "printed"}, "unknown reading 'printed'; choose from consistent, literal"),
+        ({"gradient": "hard"}, "unknown gradient 'hard'; choose from weight, straight-through, perturbed, none"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):

@@ -192,7 +192,7 @@ def test_state_and_copies():
         ({"inner": -2}, "channels=4, inner=-2"),
         ({"order": ()}, "order=(): different ones of HW, TW, TH"),
         ({"order": ("HW", "TH", "HW")}, "order=('HW', 'TH', 'HW'): different ones"),
-        ({"order": ("HW", "WT")}, "plane='WT': possible are HW, TW, TH"),
+        ({"order": ("HW", "WT")}, "unknown plane 'WT'; choose from HW, TW, TH"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):

@@ -71,7 +71,7 @@ def test_impossible_shares_are_refused(rule, keep, count):
 
 
 def test_unknown_rules_are_refused():
-    with pytest.raises(InputError, match="rule='middle': possible are all, uniform, random, largest, learned"):
+    with pytest.raises(InputError, match="unknown rule 'middle'; choose from all, uniform, random, largest, learned"):
         selection("middle", frames=8, keep=0.5, size=4)
 
 

@@ -117,7 +117,7 @@ def test_rows_hold_exact_integers_and_known_verdicts():
     good = AuditRow("1", "net", "params", "1.8", 12_345, "1.8x", "plain", NOT_REPRODUCIBLE)
     with pytest.raises(InputError, match=r"computed is 1\.5; an exact integer is expected"):
         AuditRow(**asdict(good) | {"computed": 1.5})
-    with pytest.raises(InputError, match="verdict 'nearly' is unknown; possible are reproduced"):
+    with pytest.raises(InputError, match="unknown verdict 'nearly'; choose from reproduced"):
         AuditRow(**asdict(good) | {"verdict": "nearly"})
 
 

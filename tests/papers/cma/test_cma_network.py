@@ -218,14 +218,20 @@ def test_consensus_by_loops():
     torch.testing.assert_close(net(clip)["rgb"], sum(one) / 3)
 
 
-@pytest.mark.parametrize(("positions", "text"), [((), "none"), (("layer3.9", "layer2.0"), r"\['layer3.9'\]")])
-def test_positions_that_are_not_there_are_named(positions, text):
-    with pytest.raises(InputError, match=rf"positions {text}: possible are conv1, bn1, .*layer2.0, layer2.1, layer3.0"):
+@pytest.mark.parametrize(
+    ("positions", "says"),
+    [
+        ((), "no positions: name at least one of"),
+        (("layer3.9", "layer2.0"), "unknown position 'layer3.9' .*; choose from"),
+    ],
+)
+def test_positions_that_are_not_there_are_named(positions, says):
+    with pytest.raises(InputError, match=rf"{says} conv1, bn1, .*layer2.0, layer2.1, layer3.0"):
         CMANetwork(rgb=branch(3), flow=branch(10), positions=positions)
 
 
 def test_bad_streams_and_backbones_are_named():
-    with pytest.raises(InputError, match="stream 'sound' is unknown; possible are rgb, flow"):
+    with pytest.raises(InputError, match="unknown stream 'sound'; choose from rgb, flow"):
         network().train_only("sound")
     with pytest.raises(InputError, match="Sequential has no layer4"):
         CMANetwork(rgb=nn.Sequential(), flow=nn.Sequential(), positions=["0"])

@@ -217,9 +217,9 @@ def test_compilation(fusion, shared):
         ({"sizes": ((7, 5), (4, 5), (0, 3))}, "sizes=((7, 5), (4, 5), (0, 3)): both of each scale"),
         ({"sizes": ((7, 5), (1, 5), (2, 3))}, "sizes=((7, 5), (1, 5), (2, 3)): the last is the top scale's"),
         ({"sizes": ((7, 5), (4, 2), (2, 3))}, "sizes=((7, 5), (4, 2), (2, 3)): the last is the top scale's"),
-        ({"downsample": "min"}, "downsample='min': possible are max, average, conv"),
-        ({"fusion": "mean"}, "fusion='mean': possible are product, sum, max"),
-        ({"normalise": "L2"}, "normalise='L2': possible are l2, l1"),
+        ({"downsample": "min"}, "unknown downsample 'min'; choose from max, average, conv"),
+        ({"fusion": "mean"}, "unknown fusion 'mean'; choose from product, sum, max"),
+        ({"normalise": "L2"}, "unknown normalise 'L2' (did you mean l2?); choose from l2, l1"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):

@@ -216,7 +216,7 @@ def test_bad_arguments_are_refused():
         lambda: pyramid_loss(attention, [attention], frames=2, form="plain"),
         lambda: final_loss(*torch.ones(3), form="plain"),
     ):
-        with pytest.raises(InputError, match=re.escape("form='plain': possible are stable, literal")):
+        with pytest.raises(InputError, match=re.escape("unknown form 'plain'; choose from stable, literal")):
             call()
     for frames in (4, 0, -1):
         with pytest.raises(InputError, match=re.escape(f"frames={frames}: attention over 6 sources")):

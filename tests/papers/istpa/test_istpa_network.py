@@ -172,7 +172,7 @@ def test_a_mean_of_maps():
         torch.testing.assert_close(maps(video), maps.backbone.head((top[0] + top[1] + top[2] + top[3]) / 4))
         assert torch.allclose(maps(video), scores(video)) is same  # behind layer4 all is linear
         torch.testing.assert_close(maps(video[:, :, :1]), maps.backbone(video[:, :, 0]))
-    with pytest.raises(InputError, match="merge='max': possible are scores, maps"):
+    with pytest.raises(InputError, match="unknown merge 'max'; choose from scores, maps"):
         MeanNetwork(backbone(), merge="max")
     with pytest.raises(InputError, match="with K of at least 1 is expected"):
         maps(torch.zeros(2, 3, *SIZE))
@@ -211,7 +211,7 @@ def test_streams():
     [
         ({"beta": -1.0}, "beta=-1.0: a finite weight of at least 0"),
         ({"gamma": float("nan")}, "gamma=nan: a finite weight"),
-        ({"form": "printed"}, "form='printed': possible are stable, literal"),
+        ({"form": "printed"}, "unknown form 'printed'; choose from stable, literal"),
     ],
 )
 def test_impossible_weights_are_refused(values, says):

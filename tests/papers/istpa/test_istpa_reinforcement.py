@@ -198,8 +198,8 @@ def test_weights_copies_and_state():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"side": "both"}, "side='both': possible are input, output"),
-        ({"form": "printed"}, "form='printed': possible are stable, literal"),
+        ({"side": "both"}, "unknown side 'both'; choose from input, output"),
+        ({"form": "printed"}, "unknown form 'printed'; choose from stable, literal"),
         (
             {"blocks": ("layer2.2",)},
             r"blocks=\('layer2.2',\): at least one is expected, each once, of layer1.0, layer2.0",

@@ -209,7 +209,7 @@ def test_paint_and_strips():
 def test_bad_arguments_are_refused():
     a = attended()
     calls = {
-        "rule='most': possible are maximum, quantile, value": lambda: salient(a, rule="most"),
+        "unknown rule 'most'; choose from maximum, quantile, value": lambda: salient(a, rule="most"),
         "threshold=1.0: must lie in [0, 1)": lambda: salient(a, threshold=1.0),
         "threshold=-0.1": lambda: salient(a, threshold=-0.1, rule="value"),
         "output=(2, 0): rows 0 to 1 and columns 0 to 2": lambda: over_frames(a, (2, 0), grid=GRID),

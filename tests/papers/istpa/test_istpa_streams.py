@@ -149,7 +149,7 @@ def test_rows_fuse_by_search():
     assert found["rgb"].parts == (("rgb-scales-1", "rgb", 1),)
     assert found["warped"].parts == (("warped-scales-1", "flow", 1),)
     assert found["rgb+flow+idt"].parts == (("rgb-scales-1", "rgb", 1), ("flow-scales-1", "flow", 1), ("idt", "idt", 1))
-    assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held"}
+    assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held_out"}
     assert {row.searched for row in found.values() if len(row.parts) == 1} == {""}
     assert {row for _, row in comparison.HEADLINE} <= {row.name for row in comparison.rows(PROFILES["cpu"])}
     few = replace(CHECK, jobs=jobs("scales-1")[:2])

@@ -141,7 +141,7 @@ def test_bad_values_are_named():
     for channels, reduction in ((0, 1), (4, 0), (4, -2), (4, 8)):
         with pytest.raises(InputError, match=f"channels={channels}, reduction={reduction}"):
             CCA3D(channels=channels, reduction=reduction)
-    with pytest.raises(InputError, match="'e' is unknown; possible are a, b, c, d"):
+    with pytest.raises(InputError, match="'e'; choose from a, b, c, d"):
         RCCA3D(channels=4, structure="e")
     for recurrence in (0, -1):
         with pytest.raises(InputError, match=f"recurrence={recurrence}: at least 1"):

@@ -92,7 +92,7 @@ def test_the_second_place_alone_does_not_matter():
 
 def test_unknown_readout_is_named():
     assert READOUTS == ("pooled", "place")
-    with pytest.raises(InputError, match="'max' is unknown; possible are pooled, place"):
+    with pytest.raises(InputError, match="'max'; choose from pooled, place"):
         network(readout="max")
 
 

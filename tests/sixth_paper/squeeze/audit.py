@@ -3,8 +3,8 @@
 import functools
 
 import torch
-
 from videoattn.papers.squeeze.experiments import PAPER, VARIANTS, build
+
 from videoattn.reporting.audit import AuditRow, compared
 from videoattn.reporting.cost import parameters
 

@@ -4,8 +4,8 @@ from functools import partial
 
 import torch
 from torch import nn
-
 from videoattn.papers.squeeze.attention import SqueezeExcitation
+
 from videoattn.reporting.speed import Cases
 
 SIZE = (256, 8, 56, 56)  # C, T, H, W behind the first blocks of ResNet-50

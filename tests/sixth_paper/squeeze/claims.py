@@ -1,7 +1,8 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
-from videoattn.engine.record import Record
 from videoattn.papers.squeeze import audit
+
+from videoattn.engine.record import Record
 from videoattn.reporting.claims import Claim, judged
 
 

@@ -6,6 +6,8 @@ Values of the profile `paper` are those of J. Hu et al., section 6.1, cited besi
 from dataclasses import dataclass, replace
 
 from torch import nn
+from videoattn.papers.squeeze import inspection
+from videoattn.papers.squeeze.network import squeezed
 
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
@@ -16,13 +18,11 @@ from videoattn.engine.experiment import Job, Row, Weights, no_weights
 from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.engine.protocol import FROM_SCRATCH, Start
 from videoattn.engine.recipe import Recipe
-from videoattn.papers.squeeze import inspection
-from videoattn.papers.squeeze.network import squeezed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile(BaseProfile):
-    """How much of the study is run. backbone, channels, layers: of the ResNet. recipe: optimisation. clips: of a video."""
+    """How much of the study is run. backbone, channels, layers: of the ResNet. clips: what is taken from a video."""
 
     backbone: str
     channels: tuple[int, ...] | None
@@ -62,9 +62,7 @@ QUICK = replace(
     clips=ClipSettings(sampling="dense", size=28, short_side=28, scales=CENTRE, flip=0.0),
     probe=OrderProbe(train=1500, test=600, levels=("direction",), size=28, object_size=8.0, travel=18.0),
 )
-CHECK = replace(
-    QUICK, seeds=1, recipe=replace(QUICK.recipe, epochs=1), probe=replace(QUICK.probe, train=8, test=8)
-)
+CHECK = replace(QUICK, seeds=1, recipe=replace(QUICK.recipe, epochs=1), probe=replace(QUICK.probe, train=8, test=8))
 PROFILES = {"check": CHECK, "quick": QUICK, "full": replace(QUICK, seeds=5), "paper": PAPER}
 VIDEO_CLIPS = replace(PAPER.clips, size=112, short_side=128)
 VIDEOS = {

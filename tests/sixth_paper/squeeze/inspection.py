@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-
 from videoattn.papers.squeeze.attention import SqueezeExcitation
 
 BATCH = 64  # clips at a time

@@ -1,9 +1,10 @@
 """Where the gates stand: behind the last batch norm of every residual block, before the sum (figure 3 of the paper)."""
 
+from videoattn.papers.squeeze.attention import SqueezeExcitation
+
 from videoattn.backbones.tsn import FrameNetwork
 from videoattn.layers.attach import attach
 from videoattn.papers.aia.network import norms
-from videoattn.papers.squeeze.attention import SqueezeExcitation
 
 
 def squeezed(network: FrameNetwork) -> FrameNetwork:

@@ -24,7 +24,7 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import Tensor
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 Clip = dict[str, Tensor]
 
@@ -74,7 +74,7 @@ def draw_crop(
     if not all(0 < scale <= 1 for scale in scales):
         raise InputError(f"scales {scales} must be numbers in (0, 1], or none for the centre")
     if corners not in CORNERS:
-        raise InputError(f"corners {corners!r} is unknown; choose from {', '.join(CORNERS)}")
+        raise unknown("corners", corners, CORNERS)
     if not 0 <= flip <= 1:
         raise InputError(f"flip {flip} must be a probability in [0, 1]")
     shorter = min(height, width)

@@ -15,7 +15,7 @@ import numpy as np
 
 from videoattn.data.clips import augment
 from videoattn.data.clips.sampling import segment_starts, snippet_indices
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 LATER = {"later": True}  # marks fields that came later: at their default they are no part of a run's digest
 SAMPLINGS = ("uniform", "dense")
@@ -66,7 +66,7 @@ class ClipSettings:
         if self.test_frames is not None and self.test_frames < 1:
             raise InputError(f"test_frames is {self.test_frames}; it must be at least 1, or None")
         if self.sampling not in SAMPLINGS:
-            raise InputError(f"sampling {self.sampling!r} is unknown; possible are {', '.join(SAMPLINGS)}")
+            raise unknown("sampling", self.sampling, SAMPLINGS)
         if self.sampling == "uniform" and self.stride != 1:
             raise InputError(f"stride is {self.stride}; uniform sampling has none: it must be 1")
         if self.short_side < 2 or self.short_side % 2:
@@ -80,7 +80,7 @@ class ClipSettings:
         if self.aspect is not None and not 1 <= self.aspect <= 4:
             raise InputError(f"aspect is {self.aspect}; it must be a number from 1 (square) to 4, or None")
         if self.test_crops not in CROPS:
-            raise InputError(f"test_crops is {self.test_crops}; possible are {', '.join(map(str, CROPS))}")
+            raise unknown("test_crops", self.test_crops, CROPS)
 
     def taken(self, *, test: bool) -> int:
         """T in training or in testing."""

@@ -101,7 +101,7 @@ class VideoData:
             self.flow,
             short_side=settings.short_side,
             aspect=settings.aspect,
-            compensated=stream == "warped",
+            warped=stream == "warped",
         )
         if own not in self._flows:
             cache = flow_cache(own)

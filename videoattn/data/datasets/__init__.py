@@ -1,19 +1,18 @@
-"""Data sets of videos, and one of images, on disk, by name. Each has a file here, of its own name, which gives
+"""Data sets of videos, and one of images, on disk, by name. Each has a module here, of its own name, with
 
-ABOUT                                                          what it is and where it comes from, an `About`
-load(root, subset, *, split, allow_missing, allow_counts)      its `VideoList`
+INFO                                                         a `DatasetInfo`: what it is and where it comes from
+load(root, subset, *, split, allow_missing, allow_counts)    a `VideoList`: the videos of a subset
 """
 
-import difflib
 import importlib
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import check_name
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
-__all__ = ["NAMES", "VIDEOS", "Sample", "VideoList", "about", "load"]
+__all__ = ["NAMES", "VIDEOS", "Sample", "VideoList", "dataset_info", "load"]
 
 VIDEOS = (
     "folder",
@@ -31,9 +30,9 @@ VIDEOS = (
 NAMES = (*VIDEOS, "cifar100")
 
 
-def about(name: str) -> About:
-    """What a data set is; raises `InputError` for a name that none has."""
-    return _reader(name).ABOUT
+def dataset_info(name: str) -> DatasetInfo:
+    """Title, page, layout and official counts of a data set. Raises `InputError` for an unknown name."""
+    return _reader(name).INFO
 
 
 def load(
@@ -54,9 +53,9 @@ def load(
     """
     reader = _reader(name)
     if subset not in ("train", "test"):
-        raise InputError(f'subset {subset!r}: expected "train" or "test"')
-    if isinstance(split, bool) or split not in reader.ABOUT.splits:
-        there = ", ".join(map(str, reader.ABOUT.splits))
+        raise unknown("subset", subset, ("train", "test"))
+    if isinstance(split, bool) or split not in reader.INFO.splits:
+        there = ", ".join(map(str, reader.INFO.splits))
         raise InputError(
             f"split {split!r}: data set {name} has {'splits' if len(there) > 1 else 'a single split,'} {there}"
         )
@@ -69,7 +68,5 @@ def load(
 
 def _reader(name: str):
     if name not in NAMES:
-        near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
-        meant = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"unknown data set {name!r}{meant}: expected one of {', '.join(NAMES)}")
+        raise unknown("data set", name, NAMES)
     return importlib.import_module(f"videoattn.data.datasets.{name}")

@@ -1,24 +1,25 @@
-"""What the readers of data sets share: annotation files read line by line, with errors that name file and line."""
+"""What the readers of data sets share: annotation files, read with errors that name the line, and checks of lists."""
 
 import csv
 import io
 import json
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from videoattn.data.datasets.videos import VideoList
 from videoattn.errors import InputError
 
+T = TypeVar("T")
 SHOWN = 3  # names that a message gives of many
 PLACES = 2  # where something may lie, which a message names before it tells the layout
-LONGEST = 80  # signs of a value in a message
+LONGEST = 80  # characters of a value in a message
 DIGITS = 1000  # of a number in a file; Python refuses some thousands
 
 
-def text_of(file: Path) -> str:
+def read_text(file: Path) -> str:
     """The text of an annotation file, without a byte order mark. Raises `InputError` where it cannot be read."""
     try:
         data = file.read_bytes()
@@ -34,21 +35,21 @@ def text_of(file: Path) -> str:
 
 
 def brief(value: object) -> str:
-    """A value of a file as Python writes it, for a message; of a long one the beginning alone."""
+    """repr of a value for a message, cut after `LONGEST` characters."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def lines_of(file: Path) -> list[tuple[str, str]]:
+def read_lines(file: Path) -> list[tuple[str, str]]:
     """(where, line without its end) of each line that is not blank; `where` is file and line number, for messages."""
-    lines = text_of(file).split("\n")
+    lines = read_text(file).split("\n")
     return [(f"{file}:{number}", line.strip("\r")) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def rows_of(file: Path, *, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
+def read_rows(file: Path, *, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
     """(where, fields) of each row of a file of separated values that is not blank; fields may be quoted."""
     # Only "\n" ends a line here: text that people typed may hold other signs that str.splitlines breaks lines at.
-    reader = csv.reader(io.StringIO(text_of(file), newline="\n"), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(read_text(file), newline="\n"), delimiter=delimiter, strict=True)
     while True:
         try:
             row = next(reader, None)
@@ -60,9 +61,9 @@ def rows_of(file: Path, *, delimiter: str = ",") -> Iterator[tuple[str, list[str
             yield f"{file}:{reader.line_num}", row
 
 
-def records_of(file: Path, *, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def read_records(file: Path, *, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """(where, {column: field}) of each row behind a header that names `columns`, perhaps among others."""
-    rows = rows_of(file)
+    rows = read_rows(file)
     where, head = next(rows, (f"{file}:1", []))
     lacking = [name for name in columns if name not in head]
     if lacking:
@@ -73,17 +74,17 @@ def records_of(file: Path, *, columns: Sequence[str]) -> Iterator[tuple[str, dic
         yield where, dict(zip(head, row, strict=True))
 
 
-def json_of(file: Path) -> Any:
+def read_json(file: Path) -> Any:
     """What a JSON file holds."""
     try:
-        return json.loads(text_of(file))
+        return json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}: {error.msg}") from error
 
 
-def items_of(file: Path, *, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_items(file: Path, *, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, object) of each object of a JSON file that lists objects with `keys`; `where` counts them from 1."""
-    items = json_of(file)
+    items = read_json(file)
     if not isinstance(items, list):
         raise InputError(f"{file}: expected a list of objects with {', '.join(keys)}")
     for index, item in enumerate(items, 1):
@@ -94,7 +95,7 @@ def items_of(file: Path, *, keys: Sequence[str]) -> Iterator[tuple[str, dict[str
         yield where, item
 
 
-def found(root: Path, *places: str, layout: Sequence[str]) -> Path:
+def find(root: Path, *places: str, layout: Sequence[str]) -> Path:
     """The first of several places of a file or folder that exists. Raises `InputError`, which tells the layout of the
     data set, where none does."""
     for place in places:
@@ -104,7 +105,7 @@ def found(root: Path, *places: str, layout: Sequence[str]) -> Path:
     raise InputError(f"{root} holds no {' or '.join(places[:PLACES])}{more}: expected {'; '.join(layout)}")
 
 
-def number(where: str, text: str, low: int, high: int, *, what: str = "label") -> int:
+def whole_number(where: str, text: str, low: int, high: int, *, what: str = "label") -> int:
     """A whole number from `low` to `high`, both included. Raises `InputError` for another text."""
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= DIGITS and low <= int(text) <= high):
@@ -112,7 +113,7 @@ def number(where: str, text: str, low: int, high: int, *, what: str = "label") -
     return int(text)
 
 
-def safe(where: str, name: str, *, depth: int = 1, form: str = "the name of a file") -> str:
+def safe_name(where: str, name: str, *, depth: int = 1, form: str = "the name of a file") -> str:
     """A relative path of `depth` parts, which leads out of no folder. Raises `InputError` for any other name; `form`
     says what would be right."""
     parts = name.split("/")
@@ -129,6 +130,44 @@ def check_name(path: Path) -> None:
         raise InputError(f"the path {os.fsencode(path)!r} is not UTF-8: rename it, so that its name is") from None
 
 
+def collected(file: Path, entries: Iterable[tuple[str, str, T]]) -> dict[str, T]:
+    """name -> value of entries (where, name, value). Raises `InputError` for a name listed twice, and where none is."""
+    found: dict[str, T] = {}
+    for where, name, value in entries:
+        if name in found:
+            raise InputError(f"{where}: {brief(name)} is listed twice")
+        found[name] = value
+    if not found:
+        raise InputError(f"{file} lists no videos")
+    return found
+
+
+def at_least_two(file: Path, names: Sequence[str], what: str = "classes") -> tuple[str, ...]:
+    """The names of the classes. Raises `InputError` where there are fewer than two."""
+    if len(names) < 2:
+        raise InputError(f"{file} names {len(names)} {what}: expected two at least")
+    return tuple(names)
+
+
+def read_lists(
+    files: Mapping[str, Path],
+    read: Callable[[Path], Iterable[tuple[str, str, T]]],
+    *,
+    split: int,
+    official: tuple[int, int] | None,
+) -> dict[str, dict[str, T]]:
+    """The training and the test list: for each subset name -> value of the entries that `read` gives of its file.
+
+    official: how many videos they must hold; None where these are not the complete lists. Raises `InputError` for other
+    numbers, for a list without videos, and where a video is listed twice or in both.
+    """
+    lists = {subset: collected(file, read(file)) for subset, file in files.items()}
+    check_disjoint(split, *lists.values())
+    for (subset, file), count in zip(files.items(), official or (), strict=official is not None):
+        check_counts(file, len(lists[subset]), count)
+    return lists
+
+
 def check_counts(file: Path | str, count: int, official: int) -> None:
     """Raises `InputError` unless a list of the complete data set is as long as the official one."""
     if count != official:
@@ -142,7 +181,9 @@ def check_disjoint(split: object, train: Iterable[str], test: Iterable[str]) -> 
         raise InputError(f"split {split} lists {len(both)} videos for training and for testing: {', '.join(both[:3])}")
 
 
-def present(videos: VideoList, *, root: Path, allow_missing: bool, there: Container[Path] | None = None) -> VideoList:
+def without_missing(
+    videos: VideoList, *, root: Path, allow_missing: bool, there: Container[Path] | None = None
+) -> VideoList:
     """The list without the samples whose files or folders are not there.
 
     there: the paths that exist, where folders have been listed already; None asks the file system for each.

@@ -3,19 +3,19 @@
 import textwrap
 from collections.abc import Iterable
 
-from videoattn.data.datasets import NAMES, about
+from videoattn.data.datasets import NAMES, dataset_info
 
 WIDTH = 100  # columns
 INDENT = 10
 
 
 def catalogue(names: Iterable[str] | None = None) -> str:
-    """A block of lines for each data set, all of them where none are named; in front the name that DATASET takes."""
+    """A block of lines for each of the data sets named, or for all; it begins with the name that DATASET takes."""
     return "\n\n".join(map(_block, NAMES if names is None else names))
 
 
 def _block(name: str) -> str:
-    own = about(name)
+    own = dataset_info(name)
     counts = [
         f"{f'split {split}: ' if len(own.counts) > 1 else ''}{train:,} for training, {test:,} for testing"
         for split, (train, test) in own.counts.items()

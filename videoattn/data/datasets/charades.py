@@ -4,19 +4,21 @@ G. A. Sigurdsson et al., Hollywood in homes: crowdsourcing data collection for a
 """
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
-    check_counts,
-    check_disjoint,
-    found,
-    lines_of,
-    present,
-    records_of,
-    safe,
+    find,
+    read_lines,
+    read_lists,
+    read_records,
+    safe_name,
+    without_missing,
 )
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -24,7 +26,7 @@ from videoattn.errors import InputError
 VIDEOS = {"Charades_v1": ".mp4", "Charades_v1_480": ".mp4", "Charades_v1_rgb": ""}
 CLASSES, FILE = "Charades_v1_classes.txt", "Charades_v1_{}.csv"
 PLACES = ("", "Charades/")  # of the annotation files; the latter as their archive unpacks
-ABOUT = About(
+INFO = DatasetInfo(
     title="Charades",
     kind="video files, or folders of images",
     page="https://prior.allenai.org/projects/charades",
@@ -45,51 +47,39 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     that exists. Raises `InputError` for lists that are missing or malformed, that share a video or do not hold the
     official number of them (157 classes), and for listed videos that are missing; `allow_missing` leaves these out.
     """
-    folder = found(root, *VIDEOS, layout=ABOUT.layout)
+    folder = find(root, *VIDEOS, layout=INFO.layout)
     classes = _classes(_file(root, CLASSES))
     files = {name: _file(root, FILE.format(name)) for name in ("train", "test")}
-    listed = {name: _videos(file, len(classes)) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 157 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 157 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=len(classes)), split=split, official=official)
     suffix = VIDEOS[folder.name]
     samples = tuple(
         Sample(f"{folder.name}/{name}{suffix}", folder / f"{name}{suffix}", None, labels)
         for name, labels in listed[subset].items()
     )
     videos = VideoList("charades", subset, classes, samples, multilabel=True)
-    return present(videos, root=root, allow_missing=allow_missing)
+    return without_missing(videos, root=root, allow_missing=allow_missing)
 
 
 def _file(root: Path, name: str) -> Path:
-    return found(root, *(place + name for place in PLACES), layout=ABOUT.layout)
+    return find(root, *(place + name for place in PLACES), layout=INFO.layout)
 
 
 def _classes(file: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         code, _, name = line.strip().partition(" ")
         if code != f"c{len(names):03d}" or not name.strip():
             raise InputError(f"{where}: {brief(line)}: expected 'c{len(names):03d} <class>'")
         names.append(name.strip())
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} classes: expected two at least")
-    return tuple(names)
+    return at_least_two(file, names)
 
 
-def _videos(file: Path, classes: int) -> dict[str, tuple[int, ...]]:
-    """Id -> labels, ascending, of each listed video."""
-    videos: dict[str, tuple[int, ...]] = {}
-    for where, row in records_of(file, columns=("id", "actions")):
-        name = safe(where, row["id"])
-        if name in videos:
-            raise InputError(f"{where}: video {brief(name)} is listed twice")
+def _videos(file: Path, classes: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """(where, id, labels ascending) of each listed video."""
+    for where, row in read_records(file, columns=("id", "actions")):
         actions = [action for action in row["actions"].split(";") if action.strip()]
-        videos[name] = tuple(sorted({_label(where, action, classes) for action in actions}))
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, safe_name(where, row["id"]), tuple(sorted({_label(where, action, classes) for action in actions}))
 
 
 def _label(where: str, action: str, classes: int) -> int:

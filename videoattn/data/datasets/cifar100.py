@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets import CIFAR100
 
-from videoattn.data.datasets.info import IMAGES, About
+from videoattn.data.datasets.info import IMAGES, DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME = "cifar100"
-ABOUT = About(
+INFO = DatasetInfo(
     title="CIFAR-100",
     kind=IMAGES,
     page="https://www.cs.toronto.edu/~kriz/cifar.html",

@@ -7,25 +7,27 @@ is the action. The same layout with fewer actions is read too.
 """
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import (
+    at_least_two,
     brief,
-    check_counts,
-    check_disjoint,
-    found,
-    lines_of,
-    number,
-    present,
-    safe,
+    find,
+    read_lines,
+    read_lists,
+    safe_name,
+    whole_number,
+    without_missing,
 )
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME, ACTIONS = "egtea", "action_idx.txt"
 VIDEOS = ("cropped_clips", "video_clips/cropped_clips")  # the second, where the archive got a folder of its own
-ABOUT = About(
+INFO = DatasetInfo(
     title="EGTEA Gaze+",
     kind="video files",
     page="https://cbs.ic.gatech.edu/fpv/",
@@ -47,62 +49,51 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     of them (106 actions), and for listed clips that are missing; `allow_missing` leaves these out. Verbs and nouns are
     checked against verb_idx.txt and noun_idx.txt where these are there.
     """
-    lists = found(root, ACTIONS, f"action_annotation/{ACTIONS}", layout=ABOUT.layout).parent
-    videos = found(root, *VIDEOS, layout=ABOUT.layout).relative_to(root).as_posix()
-    classes = _names(lists / ACTIONS)
-    if len(classes) < 2:
-        raise InputError(f"{lists / ACTIONS} names {len(classes)} actions: expected two at least")
+    lists = find(root, ACTIONS, f"action_annotation/{ACTIONS}", layout=INFO.layout).parent
+    videos = find(root, *VIDEOS, layout=INFO.layout).relative_to(root).as_posix()
+    classes = at_least_two(lists / ACTIONS, _names(lists / ACTIONS), "actions")
     known = {kind: lists / f"{kind}_idx.txt" for kind in ("verb", "noun")}
-    highest = {kind: len(_names(file)) for kind, file in known.items() if file.is_file()}
+    highest = {"action": len(classes)} | {kind: len(_names(file)) for kind, file in known.items() if file.is_file()}
     files = {name: lists / f"{name}_split{split}.txt" for name in ("train", "test")}
-    listed = {name: _clips(file, {"action": len(classes), **highest}) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 106 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 106 and not allow_counts else None
+    listed = read_lists(files, partial(_clips, highest=highest), split=split, official=official)
     names = {clip: f"{videos}/{_session(clip)}/{clip}.mp4" for clip in listed[subset]}
     samples = tuple(
         Sample(names[clip], root / names[clip], label, recording=_session(clip))
         for clip, label in listed[subset].items()
     )
-    return present(VideoList(NAME, subset, classes, samples), root=root, allow_missing=allow_missing)
+    return without_missing(VideoList(NAME, subset, classes, samples), root=root, allow_missing=allow_missing)
 
 
 def _names(file: Path) -> tuple[str, ...]:
     """The names that a file numbers from 1, in the order of their numbers."""
     names: dict[int, str] = {}
-    lines = lines_of(file)
+    lines = read_lines(file)
     for where, line in lines:
         words = line.rsplit(maxsplit=1)
         if len(words) != 2:
             raise InputError(f"{where}: {brief(line)}: expected '<name> <number>'")
-        key = number(where, words[1], 1, len(lines), what="number")
+        key = whole_number(where, words[1], 1, len(lines), what="number")
         if key in names:
             raise InputError(f"{where}: number {key} stands there twice")
         names[key] = words[0].strip()
     return tuple(names[key] for key in sorted(names))
 
 
-def _clips(file: Path, highest: dict[str, int]) -> dict[str, int]:
-    """Clip -> label, from 0, of each listed clip. highest: kind of number -> the highest there is."""
-    clips: dict[str, int] = {}
-    for where, line in lines_of(file):
+def _clips(file: Path, highest: dict[str, int]) -> Iterator[tuple[str, str, int]]:
+    """(where, clip, label from 0) of each listed clip. highest: kind of number -> the highest there is."""
+    for where, line in read_lines(file):
         clip, *numbers = line.split()
         if not 3 <= len(numbers) <= 5:
             raise InputError(
                 f"{where}: {brief(line)}: expected '<clip> <action> <verb> <noun>' and up to two more nouns"
             )
-        if not _session(safe(where, clip)):
+        if not _session(safe_name(where, clip)):
             raise InputError(f"{where}: clip {brief(clip)}: expected '<session>-<start>-<end>-F<start>-F<end>'")
-        if clip in clips:
-            raise InputError(f"{where}: {brief(clip)} is listed twice")
         for kind, text in zip(("action", "verb", "noun", "noun", "noun"), numbers, strict=False):
             if kind in highest:
-                number(where, text, 1, highest[kind], what=kind)
-        clips[clip] = int(numbers[0]) - 1
-    if not clips:
-        raise InputError(f"{file} lists no clips")
-    return clips
+                whole_number(where, text, 1, highest[kind], what=kind)
+        yield where, clip, int(numbers[0]) - 1
 
 
 def _session(clip: str) -> str:

@@ -15,8 +15,17 @@ import ast
 import re
 from pathlib import Path
 
-from videoattn.data.datasets.annotations import brief, check_counts, found, number, present, records_of, safe
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    at_least_two,
+    brief,
+    check_counts,
+    find,
+    read_records,
+    safe_name,
+    whole_number,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -28,7 +37,7 @@ LAST_TRAINING, LAST = 25, 31  # cooks
 LARGEST = 10**10 - 1  # the names of frames have ten digits
 COLUMNS = ("uid", "participant_id", "video_id", "start_frame", "stop_frame", "verb_class", "noun_class")
 LISTS = {"all_nouns": str, "all_noun_classes": int}
-ABOUT = About(
+INFO = DatasetInfo(
     title="EPIC-KITCHENS-55, split P01-25 / P26-31",
     kind="parts of folders of images",
     page="https://epic-kitchens.github.io/2018",
@@ -49,21 +58,23 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     Raises `InputError` for files that are missing or malformed or do not hold the official number of actions (125 verbs
     and 352 nouns, or 28,472 actions), and for videos that are missing; `allow_missing` leaves their actions out.
     """
-    actions = found(root, *(place + ACTIONS for place in PLACES), layout=ABOUT.layout)
+    actions = find(root, *(place + ACTIONS for place in PLACES), layout=INFO.layout)
     heads = {head: _classes(actions.with_name(file), head) for head, file in (("verb", VERBS), ("noun", NOUNS))}
     sizes = {head: len(names) for head, names in heads.items()}
     folders: dict[tuple[str, str], str] = {}
     parts: dict[str, list[Sample]] = {"train": [], "test": []}
     uids: set[int] = set()
-    for where, row in records_of(actions, columns=(*COLUMNS, *LISTS)):
-        uid = number(where, row["uid"], 0, LARGEST, what="uid")
+    for where, row in read_records(actions, columns=(*COLUMNS, *LISTS)):
+        uid = whole_number(where, row["uid"], 0, LARGEST, what="uid")
         if uid in uids:
             raise InputError(f"{where}: uid {uid} is listed twice")
         uids.add(uid)
         cook, video, training = _video(where, row)
         if (cook, video) not in folders:
             folders[cook, video] = _folder(root, cook, video)
-        labels = tuple(number(where, row[f"{head}_class"], 0, size - 1, what=head) for head, size in sizes.items())
+        labels = tuple(
+            whole_number(where, row[f"{head}_class"], 0, size - 1, what=head) for head, size in sizes.items()
+        )
         for column, kind in LISTS.items():
             _literal(where, column, row[column], kind)
         parts["train" if training else "test"].append(
@@ -76,29 +87,27 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
                 recording=video,
             )
         )
-    complete = sizes == {"verb": 125, "noun": 352} or len(uids) == sum(ABOUT.counts[split])
+    complete = sizes == {"verb": 125, "noun": 352} or len(uids) == sum(INFO.counts[split])
     if complete and not allow_counts:
-        for (name, samples), official in zip(parts.items(), ABOUT.counts[split], strict=True):
+        for (name, samples), official in zip(parts.items(), INFO.counts[split], strict=True):
             check_counts(f"{actions} ({'P01-25' if name == 'train' else 'P26-31'})", len(samples), official)
     videos = VideoList(NAME, subset, heads["verb"], tuple(parts[subset]), heads=tuple(heads.items()))
-    return present(videos, root=root, allow_missing=allow_missing)
+    return without_missing(videos, root=root, allow_missing=allow_missing)
 
 
 def _classes(file: Path, head: str) -> tuple[str, ...]:
     if not file.exists():
         raise InputError(f"{file} is missing: {VERBS} and {NOUNS} must lie beside {ACTIONS}")
     names: list[str] = []
-    for where, row in records_of(file, columns=(f"{head}_id", "class_key")):
-        number(where, row[f"{head}_id"], len(names), len(names), what=f"{head}_id")
+    for where, row in read_records(file, columns=(f"{head}_id", "class_key")):
+        whole_number(where, row[f"{head}_id"], len(names), len(names), what=f"{head}_id")
         names.append(row["class_key"])
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} classes: expected two at least")
-    return tuple(names)
+    return at_least_two(file, names)
 
 
 def _video(where: str, row: dict[str, str]) -> tuple[str, str, bool]:
     """Cook, video, and whether it is for training."""
-    cook, video = row["participant_id"], safe(where, row["video_id"])
+    cook, video = row["participant_id"], safe_name(where, row["video_id"])
     if not re.fullmatch(r"P\d\d", cook, re.ASCII) or not 1 <= int(cook[1:]) <= LAST:
         raise InputError(f"{where}: participant_id {brief(cook)}: expected P01 to P{LAST}")
     if not video.startswith(f"{cook}_"):
@@ -113,7 +122,7 @@ def _folder(root: Path, cook: str, video: str) -> str:
 
 
 def _frames(where: str, row: dict[str, str]) -> tuple[int, int]:
-    start, stop = (number(where, row[key], 0, LARGEST, what=key) for key in ("start_frame", "stop_frame"))
+    start, stop = (whole_number(where, row[key], 0, LARGEST, what=key) for key in ("start_frame", "stop_frame"))
     start = max(start, 1)
     if stop < start:
         raise InputError(f"{where}: stop_frame {stop}: expected {start} or later, where the action starts")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from videoattn.data.datasets.annotations import check_name
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -11,7 +11,7 @@ SUFFIXES = frozenset(
     {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv", ".3gp"}
 )
 FOLDERS = {"train": ("train",), "test": ("test", "val", "validation")}  # the first that exists holds the subset
-ABOUT = About(
+INFO = DatasetInfo(
     title="your own videos",
     kind="video files",
     page="",

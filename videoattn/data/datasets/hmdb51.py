@@ -6,17 +6,26 @@ layout with fewer classes is read too.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from videoattn.data.datasets.annotations import brief, check_name, lines_of, number, present, safe
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    brief,
+    check_name,
+    collected,
+    read_lines,
+    safe_name,
+    whole_number,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 NAME, LISTS = "hmdb51", "testTrainMulti_7030_splits"
 VIDEOS = ("hmdb51_org", "videos", "")  # where class folders may lie under the root: the first that holds one
 MARKS = {"train": 1, "test": 2}
-ABOUT = About(
+INFO = DatasetInfo(
     title="HMDB51",
     kind="video files",
     page="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",
@@ -39,9 +48,10 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     if not (root / LISTS).is_dir():
         raise InputError(f"{root} holds no folder {LISTS}: expected <class>/<name>.avi and {LISTS}/*_test_split1.txt")
     classes = _classes(root / LISTS)
-    marks = [_marks(root / LISTS / f"{name}_test_split{split}.txt") for name in classes]
+    files = [root / LISTS / f"{name}_test_split{split}.txt" for name in classes]
+    marks = [collected(file, _marks(file)) for file in files]
     if len(classes) == 51 and not allow_counts:
-        for part, official in zip(MARKS, ABOUT.counts[split], strict=True):
+        for part, official in zip(MARKS, INFO.counts[split], strict=True):
             found = sum(mark == MARKS[part] for listed in marks for mark in listed.values())
             if found != official:
                 raise InputError(f"{root / LISTS}: split {split} lists {found} {part} videos, the official {official}")
@@ -52,7 +62,7 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
         for file, mark in listed.items()
         if mark == MARKS[subset]
     )
-    return present(VideoList(NAME, subset, classes, samples), root=root, allow_missing=allow_missing)
+    return without_missing(VideoList(NAME, subset, classes, samples), root=root, allow_missing=allow_missing)
 
 
 def _classes(lists: Path) -> tuple[str, ...]:
@@ -69,20 +79,13 @@ def _classes(lists: Path) -> tuple[str, ...]:
     return classes
 
 
-def _marks(file: Path) -> dict[str, int]:
-    """File name -> 0, 1 or 2 of each video of a class."""
-    marks: dict[str, int] = {}
-    for where, line in lines_of(file):
+def _marks(file: Path) -> Iterator[tuple[str, str, int]]:
+    """(where, file name, mark 0, 1 or 2) of each video of a class."""
+    for where, line in read_lines(file):
         words = line.rsplit(maxsplit=1)
         if len(words) != 2:
             raise InputError(f"{where}: {brief(line)}: expected '<name>.avi' and 0, 1 or 2")
-        name = safe(where, words[0].strip())
-        if name in marks:
-            raise InputError(f"{where}: {brief(name)} is listed twice")
-        marks[name] = number(where, words[1], 0, 2, what="mark")
-    if not marks:
-        raise InputError(f"{file} lists no videos")
-    return marks
+        yield where, safe_name(where, words[0].strip()), whole_number(where, words[1], 0, 2, what="mark")
 
 
 def _videos(root: Path, classes: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What `videoattn data list` says of a data set; each reader has one, named ABOUT."""
+"""What is known of a data set before its files are read; the module of each has one as `INFO`."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ IMAGES = "images"  # the kind of a data set without videos: its reader checks it
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class DatasetInfo:
     """A data set and where a user gets it; nothing here is ever downloaded.
 
     title: its name in the papers. kind: what its samples are, such as "video files", "folders of images", "parts of

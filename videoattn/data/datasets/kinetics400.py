@@ -14,8 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from videoattn.data.datasets.annotations import brief, check_disjoint, check_name, found, number, present, records_of
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    brief,
+    check_disjoint,
+    check_name,
+    collected,
+    find,
+    read_records,
+    whole_number,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
@@ -28,7 +37,7 @@ FOLDERS = {
 }
 REPLACED = "replacement/replacement_for_corrupted_k400"  # files in place of broken ones, from the same page
 SUFFIXES = (".mp4", ".mkv", ".webm")
-ABOUT = About(
+INFO = DatasetInfo(
     title="Kinetics-400",
     kind="video files",
     page="https://github.com/cvdfoundation/kinetics-dataset",
@@ -63,25 +72,24 @@ def list_of(root: Path, subset: str) -> Path:
     """The csv file of a subset."""
     names = [f"{prefix}{name}.csv" for prefix in PREFIXES for name in LISTS[subset]]
     places = [f"{folder}{name}" for folder in ("", "annotations/") for name in names]
-    return found(root, *places, layout=ABOUT.layout)
+    return find(root, *places, layout=INFO.layout)
 
 
 def clips_of(file: Path) -> dict[str, Clip]:
     """YouTube id -> row. Each video is in Kinetics once."""
-    clips: dict[str, Clip] = {}
-    for where, row in records_of(file, columns=("label", "youtube_id", "time_start", "time_end")):
+    return collected(file, _rows(file))
+
+
+def _rows(file: Path) -> Iterator[tuple[str, str, Clip]]:
+    """(where, YouTube id, row) of each listed video."""
+    for where, row in read_records(file, columns=("label", "youtube_id", "time_start", "time_end")):
         video, label = row["youtube_id"], row["label"]
         if not re.fullmatch(r"[\w-]+", video, re.ASCII) or not label:
             raise InputError(
                 f"{where}: label {brief(label)}, youtube_id {brief(video)}: expected the name of a class and an id"
             )
-        if video in clips:
-            raise InputError(f"{where}: {brief(video)} is listed twice")
-        start, end = (number(where, row[name], 0, 999999, what=name) for name in ("time_start", "time_end"))
-        clips[video] = Clip(where, label, f"{video}_{start:06d}_{end:06d}")
-    if not clips:
-        raise InputError(f"{file} lists no videos")
-    return clips
+        start, end = (whole_number(where, row[name], 0, 999999, what=name) for name in ("time_start", "time_end"))
+        yield where, video, Clip(where, label, f"{video}_{start:06d}_{end:06d}")
 
 
 def video_list(
@@ -115,7 +123,7 @@ def video_list(
             check_name(samples[-1].path)
             there.add(samples[-1].path)
     videos = VideoList(data_set, subset, classes, tuple(samples))
-    return present(videos, root=root, allow_missing=allow_missing, there=there)
+    return without_missing(videos, root=root, allow_missing=allow_missing, there=there)
 
 
 def _videos(root: Path, folders: Iterable[str]) -> dict[str, str]:

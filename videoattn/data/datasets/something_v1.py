@@ -5,17 +5,27 @@ R. Goyal et al., The "something something" video database for learning and evalu
 The labels of the test videos were never public: subset "test" is the validation set, as in the papers.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, found, lines_of, present, safe
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    at_least_two,
+    brief,
+    find,
+    read_lines,
+    read_lists,
+    safe_name,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS = "20bn-something-something-v1"
 FILE = "something-something-v1-{}.csv"
 PARTS = {"train": "train", "test": "validation"}
-ABOUT = About(
+INFO = DatasetInfo(
     title="Something-Something V1",
     kind="folders of images",
     page="https://20bn.com/datasets/something-something/v1",
@@ -32,34 +42,28 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
     malformed, that share a video or do not hold the official number of them (174 classes), and for listed videos that
     are missing; `allow_missing` leaves these out.
     """
-    found(root, VIDEOS, layout=ABOUT.layout)
-    classes = _classes(found(root, FILE.format("labels"), layout=ABOUT.layout))
-    files = {name: found(root, FILE.format(part), layout=ABOUT.layout) for name, part in PARTS.items()}
-    listed = {name: _videos(file, classes) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 174 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    find(root, VIDEOS, layout=INFO.layout)
+    classes = _classes(find(root, FILE.format("labels"), layout=INFO.layout))
+    files = {name: find(root, FILE.format(part), layout=INFO.layout) for name, part in PARTS.items()}
+    official = INFO.counts[split] if len(classes) == 174 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=classes), split=split, official=official)
     samples = tuple(Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label) for name, label in listed[subset].items())
-    return present(VideoList("something_v1", subset, classes, samples), root=root, allow_missing=allow_missing)
+    return without_missing(VideoList("something_v1", subset, classes, samples), root=root, allow_missing=allow_missing)
 
 
 def _classes(file: Path) -> tuple[str, ...]:
     names: set[str] = set()
-    for where, line in lines_of(file):  # the whole line: labels hold commas, and are not quoted
+    for where, line in read_lines(file):  # the whole line: labels hold commas, and are not quoted
         if line.strip() in names:
             raise InputError(f"{where}: label {brief(line.strip())} stands there twice")
         names.add(line.strip())
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} labels: expected two at least")
-    return tuple(sorted(names))
+    return at_least_two(file, sorted(names), "labels")
 
 
-def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
-    """Id -> label of each listed video."""
+def _videos(file: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+    """(where, id, label) of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
-    videos: dict[str, int] = {}
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         name, separator, text = line.partition(";")
         if not separator:
             raise InputError(f"{where}: {brief(line)}: expected '<id>;<label>'")
@@ -67,9 +71,4 @@ def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
             raise InputError(
                 f"{where}: label {brief(text.strip())}: expected one of the {len(classes)} of {FILE.format('labels')}"
             )
-        if safe(where, name) in videos:
-            raise InputError(f"{where}: video {brief(name)} is listed twice")
-        videos[name] = labels[text.strip()]
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, safe_name(where, name), labels[text.strip()]

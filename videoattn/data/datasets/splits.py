@@ -1,4 +1,4 @@
-"""The training and the test videos of a study: listed, without those that cannot be read, and described."""
+"""The training and the test list of a study: read, freed of unreadable videos, and described for records."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,14 +13,14 @@ LISTED = 3  # unreadable files that a message names
 Lists = tuple[VideoList, VideoList]
 
 
-def listed(name: str, root: Path, *, split: int = 1, allow_missing: bool = False) -> Lists:
-    """The training and the test videos of a data set; raises `InputError` where it is not as it should be."""
+def load_splits(name: str, root: Path, *, split: int = 1, allow_missing: bool = False) -> Lists:
+    """The training and the test list of a data set. Args and errors as for `data.datasets.load`."""
     train, test = (load(name, root, subset, split=split, allow_missing=allow_missing) for subset in ("train", "test"))
     return train, test
 
 
 class Unreadable:
-    """Counts the unreadable videos of a set. share: how many of all may be, from 0 to 1, before a run stops."""
+    """The unreadable videos of a data set. share: the part of all videos, 0 to 1, that may be so before a run stops."""
 
     def __init__(self, share: float = 0.05):
         if not 0 <= share <= 1:
@@ -32,7 +32,7 @@ class Unreadable:
         return len(self.errors)
 
     def add(self, error: UnreadableVideo) -> None:
-        """Count a video, or a part of one, once however often it is met."""
+        """Add the error of a video or a part of one; the same video is counted once."""
         self.errors[error.source] = error
 
     def check(self, total: int) -> None:
@@ -48,12 +48,13 @@ class Unreadable:
 def readable(
     videos: VideoList, failures: Iterable[UnreadableVideo], max_unreadable: float
 ) -> tuple[VideoList, list[str]]:
-    """The list without the videos that failed, and a line about each of these.
+    """The list without the videos that failed, and for each of these a line with its name and the reason.
 
-    A file that failed takes all its parts with it, a part itself alone; failures of other videos change nothing.
+    A failure of a whole file drops all parts of it; a failure of a part drops that part. Failures of videos that are
+    not in the list are ignored.
 
     Raises:
-        RunError: they are more than the share `max_unreadable` of all.
+        RunError: more than the share `max_unreadable` of the list failed.
     """
     count = Unreadable(max_unreadable)
     reasons = {failure.source: failure.reason for failure in failures}
@@ -71,7 +72,7 @@ def readable(
 
 
 def describe(lists: Lists, unreadable: Sequence[str]) -> dict:
-    """Name, classes, counts, what could not be read, and a hash of the files present."""
+    """For a record: name and classes, numbers of videos, the lines about unreadable ones, and a hash of both lists."""
     train, test = lists
     return {
         "name": train.data_set,

@@ -6,15 +6,25 @@ HandstandPushups differently, and test lists carry no labels. The same layout wi
 """
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from videoattn.data.datasets.annotations import brief, check_counts, check_disjoint, lines_of, number, present, safe
-from videoattn.data.datasets.info import About
+from videoattn.data.datasets.annotations import (
+    at_least_two,
+    brief,
+    read_lines,
+    read_lists,
+    safe_name,
+    whole_number,
+    without_missing,
+)
+from videoattn.data.datasets.info import DatasetInfo
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.errors import InputError
 
 VIDEOS, LISTS = "UCF-101", "ucfTrainTestlist"
-ABOUT = About(
+INFO = DatasetInfo(
     title="UCF101",
     kind="video files",
     page="https://www.crcv.ucf.edu/data/UCF101.php",
@@ -36,52 +46,41 @@ def load(root: Path, subset: str, *, split: int, allow_missing: bool, allow_coun
             raise InputError(f"{root} holds no folder {folder}: expected {VIDEOS}/<Class>/*.avi and {LISTS}/*.txt")
     classes = _classes(root / LISTS / "classInd.txt")
     files = {name: root / LISTS / f"{name}list{split:02d}.txt" for name in ("train", "test")}
-    listed = {name: _videos(file, classes) for name, file in files.items()}
-    check_disjoint(split, *listed.values())
-    if len(classes) == 101 and not allow_counts:
-        for (name, file), official in zip(files.items(), ABOUT.counts[split], strict=True):
-            check_counts(file, len(listed[name]), official)
+    official = INFO.counts[split] if len(classes) == 101 and not allow_counts else None
+    listed = read_lists(files, partial(_videos, classes=classes), split=split, official=official)
     samples = tuple(
         Sample(f"{VIDEOS}/{name}", root / VIDEOS / name, label, recording=_group(name))
         for name, label in listed[subset].items()
     )
-    return present(VideoList("ucf101", subset, classes, samples), root=root, allow_missing=allow_missing)
+    return without_missing(VideoList("ucf101", subset, classes, samples), root=root, allow_missing=allow_missing)
 
 
 def _classes(file: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         words = line.split()
         if len(words) != 2 or words[0] != str(len(names) + 1):
             raise InputError(f"{where}: {brief(line)}: expected '{len(names) + 1} <Class>'")
         if words[1] in names:
             raise InputError(f"{where}: class {brief(words[1])} stands there twice")
         names.append(words[1])
-    if len(names) < 2:
-        raise InputError(f"{file} names {len(names)} classes: expected two at least")
-    return tuple(names)
+    return at_least_two(file, names)
 
 
-def _videos(file: Path, classes: tuple[str, ...]) -> dict[str, int]:
-    """Name `<Class>/<file>` -> label, from 0, of each listed video."""
+def _videos(file: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+    """(where, name `<Class>/<file>`, label from 0) of each listed video."""
     labels = {name: label for label, name in enumerate(classes)}
-    videos: dict[str, int] = {}
-    for where, line in lines_of(file):
+    for where, line in read_lines(file):
         name, *label = line.split()
-        folder = safe(where, name, depth=2, form="<Class>/<file>.avi").partition("/")[0]
+        folder = safe_name(where, name, depth=2, form="<Class>/<file>.avi").partition("/")[0]
         if folder not in labels or len(label) > 1:
             raise InputError(
                 f"{where}: {brief(line)}: expected '<Class>/<file>.avi', its folder among the {len(classes)} classes "
                 "of classInd.txt, and perhaps a label"
             )
-        if label and number(where, label[0], 1, len(classes)) != labels[folder] + 1:
+        if label and whole_number(where, label[0], 1, len(classes)) != labels[folder] + 1:
             raise InputError(f"{where}: label {brief(label[0])}: expected {labels[folder] + 1}, as in classInd.txt")
-        if name in videos:
-            raise InputError(f"{where}: {brief(name)} is listed twice")
-        videos[name] = labels[folder]
-    if not videos:
-        raise InputError(f"{file} lists no videos")
-    return videos
+        yield where, name, labels[folder]
 
 
 def _group(name: str) -> str:

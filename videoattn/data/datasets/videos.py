@@ -1,4 +1,4 @@
-"""A list of labelled videos: what every data set loads as."""
+"""A list of labelled videos, the form in which every data set is read."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from videoattn.errors import InputError
 
 @dataclass(frozen=True)
 class Source:
-    """Where frames come from: a video file or a folder of numbered images, whole or a part of it.
+    """Where frames come from: a video file or a folder of numbered images, or a part of one.
 
-    frames: the numbers, from 0, of the first frame of a part and of the one behind its last. seconds: its start and its
-    end, of a video file alone. At most one of the two; a wrong part raises InputError.
+    frames: the part as (first, last + 1), numbers of frames from 0. seconds: the part as (start, end), of video files
+    alone. At most one of the two is given. Raises `InputError` for an empty part, or one that starts before 0.
     """
 
     path: Path
@@ -54,10 +54,11 @@ def source_of(item: Path | str | Source) -> Source:
 class Sample:
     """One labelled video, or a part of one.
 
-    name: its path relative to the root of the data set, with `/`, and what tells parts of one video apart; unique.
-    path: the file, or the folder of images. label: index into the classes; None where there may be several. labels:
-    all of its classes, ascending, in a list of several labels a video; an index for each head in one of several heads.
-    frames, seconds: the part, as `Source` has it. recording: what it was cut from; samples of one look alike.
+    name: unique in the list: its path relative to the root of the data set, with `/`; parts of a video add a number.
+    path: the file, or the folder of images. label: index into the classes; None in lists of several labels a video.
+    labels: there the indices of all its classes, ascending; in lists with several heads an index for each head.
+    frames, seconds: the part, as in `Source`. recording: the longer video that it was cut from, where that is known;
+    samples of one recording look alike.
     """
 
     name: str
@@ -78,10 +79,9 @@ class Sample:
 class VideoList:
     """The videos of one subset ("train" or "test") of a data set that are present.
 
-    `missing` counts those that the data set lists and that were left out because they are not there; `absent` holds
-    them. `heads`: where each video has several labels of different kinds, such as verb and noun, the names of
-    the kinds and their classes; `classes` are then those of the first. `multilabel`: a video may have several of the
-    classes, or none.
+    missing: how many more the data set lists, that are not on disk. absent: these samples, where the reader names them.
+    heads: (name, classes) of each head where a video has several labels of different kinds, such as verb and noun;
+    `classes` are those of the first. multilabel: a video has any number of the classes, or none.
     """
 
     data_set: str
@@ -94,11 +94,11 @@ class VideoList:
     absent: tuple[Sample, ...] = ()
 
     def first_label(self, index: int) -> int:
-        """A class of a video: its label, that of its first head, or the first of several; 0 where it has none."""
+        """One class of a video: its label, that of its first head, or the first of several labels; 0 for none."""
         sample = self.samples[index]
         return next(iter(sample.labels), 0) if sample.label is None else sample.label
 
-    def named(self, index: int) -> str:
+    def label_text(self, index: int) -> str:
         """The names of a video's classes, for a title."""
         sample = self.samples[index]
         if self.heads:
@@ -108,10 +108,10 @@ class VideoList:
         return ", ".join(self.classes[label] for label in labels) or "no class"
 
     def fingerprint(self) -> str:
-        """16 hex digits for what is present: the classes, and of each sample its name, size, labels and part. It
-        depends neither on the order of the samples nor on where the data set lies."""
+        """A hash, 16 hex digits, of the classes and of each sample's name, file size, labels and part. It depends
+        neither on the order of the samples nor on the root of the data set."""
         sizes = {path: _size(path) for path in {sample.path for sample in self.samples}}  # once for all parts of one
-        files = sorted((sample.name, sizes[sample.path], *_told(sample)) for sample in self.samples)
+        files = sorted((sample.name, sizes[sample.path], *_labels_and_part(sample)) for sample in self.samples)
         names = [self.classes, *([self.heads] if self.heads else [])]
         return hashlib.sha256(json.dumps([*names, files]).encode()).hexdigest()[:16]
 
@@ -121,8 +121,8 @@ def _size(path: Path) -> int:
     return sum(1 for _ in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
-def _told(sample: Sample) -> tuple:
-    """What else tells samples apart; of a whole video with one label the label alone."""
+def _labels_and_part(sample: Sample) -> tuple:
+    """For the fingerprint; of a whole video with one label the label alone, as before there were others."""
     if (sample.labels, sample.frames, sample.seconds) == ((), None, None):
         return (sample.label,)
     return sample.label or 0, sample.labels, sample.frames or (), sample.seconds or ()

@@ -6,7 +6,7 @@ small frames. Quantisation: Wang et al., "Temporal segment networks", ECCV 2016.
 
 Field t leads from frame t to frame t + 1, in pixels: channel 0 is x (to the right), channel 1 is y (down).
 
-Compensated flow (the warped flow of TSN) leads from frame t to frame t + 1 as the camera of frame t would have seen it
+Warped flow (as in TSN) leads from frame t to frame t + 1 as the camera of frame t would have seen it
 (`camera`), so that what moves is what moves by itself. Where no motion of the camera is found it is the plain flow.
 """
 
@@ -17,25 +17,25 @@ import cv2
 import numpy as np
 
 from videoattn.data.flow.camera import camera_homography, without_camera
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 ALGORITHMS = ("tvl1", "dis")
 SMALL = 100  # pixels of the shorter side under which DIS works at full resolution
 SMALLEST = 16  # pixels of the shorter side; DIS refuses less than 12
 
 
-def flow_fields(gray: np.ndarray, algorithm: str, *, compensated: bool = False) -> np.ndarray:
+def flow_fields(gray: np.ndarray, algorithm: str, *, warped: bool = False) -> np.ndarray:
     """Flow between neighbouring frames: uint8 (T, H, W) to float32 (T - 1, 2, H, W) in pixels.
 
-    compensated: without the motion of the camera. Raises InputError for an unknown algorithm, another type or shape, or
+    warped: without the motion of the camera. Raises InputError for an unknown algorithm, another type or shape, or
     a side below 16.
     """
     if algorithm not in ALGORITHMS:
-        raise InputError(f"algorithm {algorithm!r} is unknown; choose from {', '.join(ALGORITHMS)}")
+        raise unknown("algorithm", algorithm, ALGORITHMS)
     if gray.ndim != 3 or gray.dtype != np.uint8 or min(gray.shape[1:]) < SMALLEST or not len(gray):
         raise InputError(f"frames are {gray.dtype} {gray.shape}; they must be uint8 (T, H, W), H and W >= {SMALLEST}")
     fields = np.empty((len(gray) - 1, 2, *gray.shape[1:]), np.float32)
-    for index, field in enumerate(successive(gray, algorithm, compensated=compensated)):
+    for index, field in enumerate(successive(gray, algorithm, warped=warped)):
         fields[index] = field
     return fields
 
@@ -58,14 +58,14 @@ def dequantise(quantised: np.ndarray) -> np.ndarray:
     return np.maximum((quantised.astype(np.float32) - 128) / np.float32(127.5), np.float32(-1))
 
 
-def successive(gray: Iterable[np.ndarray], algorithm: str, *, compensated: bool = False) -> Iterator[np.ndarray]:
+def successive(gray: Iterable[np.ndarray], algorithm: str, *, warped: bool = False) -> Iterator[np.ndarray]:
     """As `flow_fields`, one field (2, H, W) at a time from frames (H, W) that need not be in memory together."""
     calculator = None
     for before, after in pairwise(gray):
         if calculator is None:
             calculator = _calculator(algorithm, min(before.shape))
         field = _field(calculator, before, after)
-        if compensated:
+        if warped:
             homography = camera_homography(before, after, field)
             if not np.array_equal(homography, np.eye(3)):
                 field = _field(calculator, before, without_camera(before, after, homography))

@@ -17,7 +17,7 @@ from videoattn.data.decode.decoder import Decoder, UnreadableVideo, short_side
 from videoattn.data.decode.gray import gray_frames
 from videoattn.data.flow.algorithms import ALGORITHMS, SMALLEST, dequantise, flow_fields, quantise, successive
 from videoattn.data.flow.archive import ENCODINGS, count_fields, read_fields, write_archive
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 __all__ = ["FlowCache", "FlowSettings", "dequantise", "flow_fields", "quantise"]
 
@@ -31,7 +31,7 @@ class FlowSettings:
 
     algorithm: "tvl1" or "dis", near a hundred times faster. short_side: the frames' shorter side in pixels, even, 16 to
     2048. bound: pixels at which a component is clipped. encoding: "png" (lossless) or "jpeg" (quality 95 as in TSN,
-    about half as large). compensated: without the motion of the camera (warped flow). aspect: width by height to which
+    about half as large). warped: without the motion of the camera (warped flow). aspect: width by height to which
     all frames are stretched, at least 1; None keeps that of each video.
     """
 
@@ -39,12 +39,16 @@ class FlowSettings:
     short_side: int
     bound: float = 20.0
     encoding: str = "png"
-    compensated: bool = False
+    warped: bool = False
     aspect: float | None = None
 
     def __post_init__(self) -> None:
-        _known("algorithm", self.algorithm, ALGORITHMS)
-        _known("encoding", self.encoding, ENCODINGS)
+        for name, value, choices in (
+            ("algorithm", self.algorithm, ALGORITHMS),
+            ("encoding", self.encoding, ENCODINGS),
+        ):
+            if value not in choices:
+                raise unknown(name, value, choices)
         if not SMALLEST <= self.short_side <= LARGEST or self.short_side % 2:
             raise InputError(
                 f"short_side is {self.short_side}; it must be an even number of pixels from {SMALLEST} to {LARGEST}"
@@ -57,7 +61,7 @@ class FlowSettings:
     @property
     def folder(self) -> str:
         """The name of the cache folder of these settings."""
-        algorithm = f"{self.algorithm}-warped" if self.compensated else self.algorithm
+        algorithm = f"{self.algorithm}-warped" if self.warped else self.algorithm
         side = f"{self.short_side}x{self.aspect:g}" if self.aspect else f"{self.short_side}"
         return f"{algorithm}-{side}-{float(self.bound)}-{self.encoding}-v{_VERSION}"
 
@@ -88,7 +92,7 @@ def _compute(settings: FlowSettings, decoder: Decoder, video: Path | Source, tar
         raise UnreadableVideo(video, f"{info.frames} frame, no flow")
     size = short_side(info.height, info.width, settings.short_side, settings.aspect)
     gray = gray_frames(decoder, video, info.frames, size)
-    fields = successive(gray, settings.algorithm, compensated=settings.compensated)
+    fields = successive(gray, settings.algorithm, warped=settings.warped)
     write_archive(target, (quantise(field, settings.bound) for field in fields), settings.encoding)
 
 

@@ -1,6 +1,7 @@
 """Optical flow of a whole data set, computed ahead of the trainings that read it."""
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from tqdm import tqdm
 
 from videoattn.data.clips.video_data import flow_cache
 from videoattn.data.content_cache import CacheReport
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.data.datasets.info import IMAGES
-from videoattn.data.datasets.splits import Lists, Unreadable, listed, readable
+from videoattn.data.datasets.splits import Lists, Unreadable, load_splits, readable
 from videoattn.data.datasets.videos import Source
 from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.errors import InputError
@@ -33,10 +34,10 @@ def main_flow(options: argparse.Namespace, settings: Sequence[FlowSettings] | No
         RunError: more videos than may be cannot be read, or the disk refuses.
         InputError: an option is wrong, or the data set is not as it should be.
     """
-    if about(options.data_set).kind == IMAGES:
+    if dataset_info(options.data_set).kind == IMAGES:
         raise InputError(f"data set {options.data_set} holds images: flow is between the frames of videos")
     settings = asked(options) if settings is None else settings
-    lists = listed(options.data_set, options.root, split=options.split, allow_missing=True)
+    lists = load_splits(options.data_set, options.root, split=options.split, allow_missing=True)
     missing = sum(videos.missing for videos in lists)
     print(f"{sum(len(videos.samples) for videos in lists):,} videos, {missing:,} more are missing")
     workers = cores() if options.workers is None else options.workers
@@ -54,12 +55,15 @@ def asked(options: argparse.Namespace) -> tuple[FlowSettings, ...]:
     given = {name: value for name, value in given.items() if value is not None}
     try:
         settings = FlowSettings(**LEFT_OUT | given)
-    except InputError as error:  # it begins with the name of the setting
-        raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
+    except InputError as error:
+        text = str(error)
+        for name in given:
+            text = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", text, count=1)
+        raise InputError(text) from error
     taken = [f"{name.replace('_', ' ')} {value}" for name, value in LEFT_OUT.items() if name not in given]
     if taken:
         print(f"{' and '.join(taken)}, since no other is named; --paper takes what a paper's study reads")
-    return (settings, replace(settings, compensated=True)) if options.warped else (settings,)
+    return (settings, replace(settings, warped=True)) if options.warped else (settings,)
 
 
 def compute(lists: Lists, settings: FlowSettings, *, workers: int) -> CacheReport:
@@ -116,7 +120,7 @@ def _taken(lists: Lists) -> list[Source]:
 
 
 def _said(settings: FlowSettings) -> str:
-    warped = ", without the motion of the camera" if settings.compensated else ""
+    warped = ", without the motion of the camera" if settings.warped else ""
     size = f"shorter side {settings.short_side}, bound {settings.bound:g}"
     return f"{settings.algorithm}, {size}, {settings.encoding}{warped}"
 

@@ -1,16 +1,15 @@
 """The binding probe: one object moves among still ones, and the class is the colour (or the texture) of the mover.
 
-A frame shows several objects whose classes are all different, so that RGB alone guesses among those shown. Grey images,
-and so optical flow, show where something moves and no colour. Scores of the two, added, bind nothing: place by place
-the two modalities have to meet.
+A frame shows several objects, each of another class. RGB shows the classes and not which object moves, so from single
+frames one can only guess among the objects shown. Grey images, and so optical flow, show where something moves and not
+its colour. Adding the scores of both does not help: the two have to be compared place by place.
 
-No single frame tells which object moves. Every object has a circular path of its own, and the boxes that the paths can
-touch are clear of one another; each object stands at a uniformly random phase of its path, and one of them, whichever
-it is, goes along it at constant speed. The mover's phase is then uniform at every frame too, so that the law of the
-frame is the same whichever object moves. Place, direction, speed, path, block pattern (or hue) and background are drawn
-independently of the class.
+A single frame does not show which object moves. Each object has a circular path of its own, at a distance from all
+others, and stands at a uniformly random phase of it; the mover goes along its path at constant speed. Its phase is
+uniform in every frame too, so the distribution of a frame is the same whichever object moves. Place, direction, speed,
+block pattern (or hue) and background are drawn independently of the class.
 
-With texture as the class flow is not quite blind: the errors of a flow algorithm depend a little on the pattern.
+With texture as the class flow tells a little: the errors of a flow algorithm depend on the pattern.
 """
 
 import math
@@ -21,11 +20,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, PATTERN_NAMES, PATTERNS, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
-from videoattn.errors import InputError
+from videoattn.data.probes.settings import ProbeSettings
+from videoattn.errors import InputError, unknown
 
 GAP = 1.0  # pixels between the boxes of two paths, and between a box and the border
-TRIES = 20_000  # placements tried before the dials are called impossible
+TRIES = 20_000  # placements tried before the settings are called impossible
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BindingProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class BindingProbe(ProbeSettings):
+    """The settings of the probe; equal settings give equal files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. objects: shown at once, each of another one
     of the `classes` classes. size: side of the frame; frames: of a clip. feature: what the class is, "colour" or
@@ -76,19 +75,18 @@ class BindingProbe(Dials):
     def __post_init__(self) -> None:
         self._check_whole()
         if self.feature not in ("colour", "texture"):
-            raise InputError(f'feature={self.feature!r}: "colour" and "texture" are possible')
+            raise unknown("feature", self.feature, ("colour", "texture"))
         if self.shape not in ("square", "disc"):
-            raise InputError(f'shape={self.shape!r}: "square" and "disc" are possible')
+            raise unknown("shape", self.shape, ("square", "disc"))
         if self.palette not in (0, 1):
-            raise InputError(f"palette={self.palette}: 0 and 1 are possible")
+            raise unknown("palette", self.palette, (0, 1))
         most = len(HUES) // (1 + self.palette)
         if not 2 <= self.classes <= most:
             raise InputError(f"classes={self.classes}: with palette {self.palette} 2 to {most} are possible")
         if not 2 <= self.objects <= self.classes:
             raise InputError(f"objects={self.objects}: 2 to {self.classes} are possible, all of different classes")
         self._check_counts(self.classes, "one for each class")
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         if self.frames < 2:
             raise InputError(f"frames={self.frames}: motion takes 2 at least")
         if self.object_size < 2 * BLOCKS:
@@ -97,8 +95,7 @@ class BindingProbe(Dials):
             raise InputError(f"radius={self.radius}: expected more than 0")
         if len(self.speed) != 2 or not 0 < self.speed[0] <= self.speed[1] <= self.radius:
             raise InputError(f"speed={self.speed}: expected (least, greatest), above 0 and up to radius {self.radius}")
-        if not 0 <= self.camera <= self.radius:
-            raise InputError(f"camera={self.camera}: expected 0 to radius {self.radius}")
+        self._check_range("camera", 0, self.radius)
         if len(self._placements(np.random.default_rng(0), TRIES)) == 0:
             raise InputError(
                 f"objects={self.objects} of object_size={self.object_size} on paths of radius={self.radius} do not "

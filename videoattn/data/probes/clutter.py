@@ -1,22 +1,22 @@
 """The clutter probe: one small object acts for a part of the clip, among others that look as it does but do not act.
 
-A frame shows several objects of different hues, light on one half and dark on the other. Dark stands above, but on the
-object that acts, while it acts: then it is upside down. The class is its look, its hue; where there are several
-motions, its look and the motion it makes while it acts. Objects differ in size, change it through the clip, and stand
-before a ground that moves.
+A frame shows several objects of different hues, each with a dark and a light half. The dark half is above, except on
+the object that acts, while it acts: it is upside down. The class is the hue of that object (its "look"), or, with
+several motions, its look and the motion that it makes while it acts. Objects have different sizes, which change through
+the clip, and the background moves.
 
-All objects are drawn alike, hue, sizes, place and phase, and which of them acts is drawn without regard to these. So
-what shows no halves tells nothing but the looks that are there, and a guess among them is right in 1 / objects of the
-clips: frames in which nothing acts, the counts of hues in a frame or a clip, their areas and places. Turning an object
-upside down changes neither the sums of its light and colour nor, up to the place within a pixel, any count of pixels by
-colour; so counts that know light from dark do not tell either. What tells is a hue and the order of its halves at one
-place of one frame, in whatever order the frames come.
+Hue, sizes, place and phase of all objects are drawn from the same distributions, and the object that acts is drawn
+independently of them. A reader that does not see the halves can therefore only guess among the objects shown, and is
+right in 1 / objects of the clips; so is one that sees only frames in which nothing acts, or only counts, areas and
+places of hues. Turning an object upside down changes neither the sums of its light and colour nor, but for places
+within a pixel, the number of pixels of any colour, so such counts do not tell the class either. The class is told by a
+hue together with the order of its halves at one place of one frame; the order of the frames does not matter.
 
-Motion: an object's offsets from its place in y and in x are `swing` times the sines of two phases, both uniform. They
-stand still, but while it acts that of y, that of x, or both go on. Both phases are then uniform in all frames, so no
-single frame tells the motion nor which object makes it. Only what acts moves, besides the ground and a change of size:
-flow sees the motion, and no hue, since all hues have one luma. (Frames compared place by place tell the look too: it
-is that of what has moved. With `swing` 0 nothing moves.) A moving camera moves everything on a circle.
+Motion: an object's offset from its place, in y and in x, is `swing` times the sine of a uniformly random phase. The
+phases are constant, except that while an object acts that of y, that of x, or both advance. They are uniform in every
+frame, so no single frame tells the motion or which object makes it. Besides the background and the changes of size only
+the acting object moves: flow shows the motion and no hue, since all hues have one luma. (Frames compared place by place
+tell the look as well: that of what moved. With `swing` 0 nothing moves.) A moving camera moves everything on a circle.
 """
 
 import math
@@ -26,14 +26,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 MOTIONS = {"horizontal": (0, 1), "vertical": (1, 0), "both": (1, 1)}  # which of the phases of (y, x) go on
 PERIOD = 6  # frames of one swing
 RADIUS = 4.0  # pixels: of the circle of a moving camera
 GAP = 1.0  # pixels between the boxes that objects can touch, and between a box and the border
-TRIES = 300  # attempts at placing all objects before the dials are called impossible; each tries CANDIDATES for each
+TRIES = 300  # attempts at placing all objects before the settings are called impossible; each tries CANDIDATES for each
 CANDIDATES = 32
 ACTING = np.repeat([1.0, -1.0], BLOCKS // 2)[:, None] * np.ones(BLOCKS)  # light above; upside down for all others
 
@@ -52,15 +52,15 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClutterProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class ClutterProbe(ProbeSettings):
+    """The settings of the probe; equal settings give equal files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. frames: of a clip. acting: share of them in
-    which the object acts, rounded to whole frames: one stretch at a random time. looks: how many hues there are, of one
-    luma. motions: of what acts, the first of `MOTIONS`; classes are looks x motions. distractors: other objects.
-    size: side of the frame. smallest, largest: sides of objects, which go from one size to another through the clip,
-    both drawn evenly on a scale of ratios. swing: reach of the motion to either side. ground: length of the ground's
-    step from frame to frame, in a random direction. camera: length of the camera's step; 0 keeps it still.
+    which the object acts, rounded to whole frames, in one run at a random time. looks: number of hues, all of one luma.
+    motions: how many of `MOTIONS` there are, from the first; classes are looks x motions. distractors: objects that do
+    not act. size: side of the frame. smallest, largest: range of the sides of objects, which change evenly from one
+    size to another through the clip, both drawn log-uniformly. swing: amplitude of the motion. ground: length of the
+    background's step from frame to frame, in a random direction. camera: length of the camera's step; 0 for none.
 
     Raises `InputError` for values that make no probe.
     """
@@ -85,10 +85,8 @@ class ClutterProbe(Dials):
 
     def __post_init__(self) -> None:
         self._check_whole()
-        if not 2 <= self.looks <= len(HUES):
-            raise InputError(f"looks={self.looks}: 2 to {len(HUES)} are possible")
-        if not 1 <= self.motions <= len(MOTIONS):
-            raise InputError(f"motions={self.motions}: 1 to {len(MOTIONS)} are possible")
+        self._check_range("looks", 2, len(HUES))
+        self._check_range("motions", 1, len(MOTIONS))
         self._check_counts(len(self.names), "one for each class")
         if not 0 <= self.distractors < self.looks:
             raise InputError(
@@ -101,8 +99,7 @@ class ClutterProbe(Dials):
             raise InputError(
                 f"acting={self.acting}: expected a share above 0 and up to 1, of frames={self.frames} at least one"
             )
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         if not BLOCKS <= self.smallest <= self.largest:
             raise InputError(
                 f"smallest={self.smallest}, largest={self.largest}: expected {BLOCKS} or more, to show two halves, and "
@@ -113,8 +110,7 @@ class ClutterProbe(Dials):
                 raise InputError(f"{name}={getattr(self, name)}: expected 0 or more")
         if self.motions > 1 and not self.swing:
             raise InputError(f"swing=0 shows no motion, and motions={self.motions}: expected more than 0")
-        if not 0 <= self.camera <= RADIUS:
-            raise InputError(f"camera={self.camera}: expected 0 to {RADIUS:g}")
+        self._check_range("camera", 0, RADIUS)
         boxes = self._boxes(np.full(1 + self.distractors, self.largest))
         if self._places(np.random.default_rng(0), boxes) is None:
             raise InputError(

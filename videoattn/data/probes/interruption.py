@@ -1,24 +1,25 @@
-"""The interruption probe: frames of other scenes are cut into a clip, or nothing happens; the class lives in the rest.
+"""The interruption probe: frames that show another scene, or nothing, are cut into a clip; the others tell the class.
 
 Each frame is of one kind:
 
-    relevant    the scene: before a still ground one object moves along a line; the class is its hue
-    irrelevant  a frame of another scene, each of another one: a new ground, of another brightness; all of them show the
-                rival, an object of one wrong hue with a line of its own
-    redundant   the scene without the object; nothing changes while it lasts
+    relevant    the scene: one object moves along a line before a still background; the class is its hue
+    irrelevant  another scene, a new one in each frame: a new background, of another brightness. All irrelevant frames
+                of a clip show the rival, an object of one wrong hue that moves along a line of its own
+    redundant   the background of the scene without the object
 
-Time runs on during the others. Relevant frames stand in stretches of `shortest` or more, and so do the others where
-there are as many of them.
+The object keeps moving while it is not shown. Relevant frames come in runs of `shortest` or more, and so do frames of
+the other kinds where there are enough of them.
 
-Object and rival are drawn alike: hue, pattern, line and the brightness of their grounds. Where as many frames are
-irrelevant as relevant, their times are drawn alike too, so that changing the two names changes the law of nothing but
-the grounds, and whatever looks at the objects, one by one or all of them in their order, is right in half of the clips
-at most. (With other numbers counting hues tells the class: to keep them equal, irrelevant = (1 - redundant) / 2.)
+Hue, pattern, line and brightness of the background are drawn from the same distributions for object and rival. Where
+there are as many irrelevant as relevant frames, so are their times: exchanging object and rival then changes nothing
+in the distribution of a clip but which backgrounds repeat. A reader that sees only the objects, in whatever order, is
+right in half of the clips at most. (With other numbers the counts of the hues tell the class. They are equal for
+irrelevant = (1 - redundant) / 2.)
 
-What tells is that one ground stays while the others change: from one frame of the scene to the next the difference is
-small, at a cut large, between redundant frames none. This shows in grey images, which show no hue, since all hues have
-one luma. A selection of frames by their differences leaves the class alone in the clip; a network that is given all
-frames has to compare their grounds itself.
+The class is told by the background that stays while the others change: successive frames of the scene differ little,
+frames on both sides of a cut much, successive redundant frames not at all. Grey images show this too, but no hue, since
+all hues have one luma. A selection of frames by their differences can leave only the frames that tell the class; a
+network that is given all frames has to compare their backgrounds itself.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 KINDS = ("relevant", "irrelevant", "redundant")
@@ -38,7 +39,7 @@ BORDER = 1.0  # pixels between an object and the side of the frame, at least
 
 @dataclass(frozen=True)
 class Scene:
-    """What a clip shows, frame by frame. Places are (y, x) in pixels: pixel i reaches from i to i + 1."""
+    """What each frame of a clip shows. Places are (y, x) in pixels: pixel i reaches from i to i + 1."""
 
     label: int  # an index into `InterruptionProbe.names`
     rival: int | None  # another one; None without irrelevant frames
@@ -50,12 +51,12 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterruptionProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class InterruptionProbe(ProbeSettings):
+    """The settings of the probe; equal settings give equal files. Lengths are in pixels.
 
     train, test: clips of each subset, classes balanced to within one clip. frames: of a clip. irrelevant, redundant:
-    shares of the frames, rounded to whole frames. shortest: length of the shortest stretch of relevant frames.
-    classes: how many hues there are, of one luma. size: side of the frame. object_size: side of the object. speed:
+    shares of the frames, rounded to whole frames. shortest: length of the shortest run of relevant frames.
+    classes: number of hues, all of one luma. size: side of the frame. object_size: side of the object. speed:
     length of its step from frame to frame.
 
     Raises `InputError` for values that make no probe.
@@ -78,12 +79,10 @@ class InterruptionProbe(Dials):
 
     def __post_init__(self) -> None:
         self._check_whole()
-        if not 2 <= self.classes <= len(HUES):
-            raise InputError(f"classes={self.classes}: 2 to {len(HUES)} are possible")
+        self._check_range("classes", 2, len(HUES))
         self._check_counts(self.classes, "one for each class")
         self._check_kinds()
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         most = self.size - 2 * BORDER
         if not 2 * BLOCKS <= self.object_size <= most:
             raise InputError(

@@ -1,11 +1,11 @@
 """The order probe: the frames of a clip, put into another order, make a clip of another class.
 
-Clips come in pairs: both show exactly the same frames, the second one in another order and with another label. Frames
-are encoded one by one, so that they decode to the same pixels too. Whatever reads single frames and averages is right
-in exactly one clip of each pair, half of the clips; what is above is the order of time.
+Clips come in pairs that show exactly the same frames, in another order and with another label. Frames are encoded one
+by one, so that they decode to the same pixels too. A reader that averages over single frames gives both clips of a pair
+the same answer and is right in half of all clips; any accuracy above that comes from the order of the frames.
 
-Each pair belongs to a level, and the object's hue tells which, so that a level's two classes are all that can be
-confused. In the words of the first class of each level:
+Each pair belongs to a level, and the object's hue tells which one, so only the two classes of a level can be confused.
+The levels, with the first class and, in brackets, the second:
 
     direction   the object moves to the right (or left), by `travel` pixels in all
     return      it moves to the right and comes back (or to the left); its first and last places are the same
@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, BLOCKS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 LEVELS = {  # level: its two classes, the first of a pair and the second
@@ -52,8 +52,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderProbe(Dials):
-    """The dials; the same dials give the same files. Lengths are in pixels.
+class OrderProbe(ProbeSettings):
+    """The settings of the probe; equal settings give equal files. Lengths are in pixels.
 
     train, test: clips of each subset, in pairs, levels balanced to within a pair. frames: of a clip, an even number
     from 8 on. levels: some of `LEVELS`. size: side of the frame. object_size: side of the objects. travel: length of
@@ -88,8 +88,7 @@ class OrderProbe(Dials):
                 raise InputError(f"{subset}={count}: expected an even number, since clips come in pairs")
         if self.frames < 8 or self.frames % 2:
             raise InputError(f"frames={self.frames}: an even number from 8 on is expected")
-        if self.size < 16 or self.size % 2:
-            raise InputError(f"size={self.size}: expected an even number from 16 on (H.264 takes no odd sizes)")
+        self._check_size(self.size)
         if self.object_size < 2 * BLOCKS:
             raise InputError(f"object_size={self.object_size}: expected {2 * BLOCKS} or more, to show its blocks")
         if self.travel <= 0 or not 0 < self.small <= 1:

@@ -1,18 +1,17 @@
 """The relation probe: two coloured markers somewhere in space-time; the class is whether their colours are the same.
 
-A clip is a grid of frames x rows x columns cells. A marker fills one cell of one frame and is seen nowhere else, so
-that what tells the class is the relation of two places and nothing at either of them. Their distance is the number of
-coordinates (t, h, w) in which the cells differ, 1 to 3: as many steps along single axes lead from one to the other.
+A clip is a grid of frames x rows x columns cells. Each marker fills one cell of one frame, so the class is a relation
+of two places in space-time and shows at neither of them alone. The distance of two cells is the number of coordinates
+(t, h, w) in which they differ, 1 to 3: that many steps along single axes lead from one to the other.
 
-Each marker's colour is uniform, in both classes; where they are different the second is uniform over the other colours.
-Each marker's cell is uniform over the grid: the axes in which the cells differ are drawn evenly from those longer than
-1. Class and distance are fixed by the number of the clip, places, colours, block patterns and background drawn
+Each marker's colour is uniform in both classes; in the class "different" the second is uniform over the other colours.
+Each marker's cell is uniform over the grid; the axes in which the two differ are drawn evenly from those longer than 1.
+Class and distance follow from the number of the clip; places, colours, block patterns and background are drawn
 independently of them.
 
-One marker says nothing: a reader of one place is right in half of the clips. A reader that adds a number for each
-marker and compares the sum with a threshold (average pooling, then a linear layer) still relates nothing, but it is
-right in up to `alone` of them, between 5/8 and 3/4, where its numbers depend on the colour, and in up to 3/4 where they
-depend on the place too.
+A reader of one marker is right in half of the clips. A reader that adds a number for each marker and compares the sum
+with a threshold (average pooling, then a linear layer) compares no colours, yet is right in up to `alone` of the clips,
+between 5/8 and 3/4, if its numbers depend on the colour, and in up to 3/4 if they depend on the place too.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videoattn.data.probes.appearance import ALL_PATTERNS, HUES, ground, paint, to_rgb
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.errors import InputError
 
 SMALLEST = 16  # pixels: the side of a frame, for H.264
@@ -40,8 +39,8 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelationProbe(Dials):
-    """The dials; the same dials give the same files.
+class RelationProbe(ProbeSettings):
+    """The settings of the probe; equal settings give equal files.
 
     train, test: clips of each subset; classes and distances are balanced to within one clip. frames: of a clip, and
     rows, columns: of cells in a frame. cell: its side in pixels, even. colours: how many there are, of one luma.
@@ -75,8 +74,7 @@ class RelationProbe(Dials):
                 f"rows={self.rows} and columns={self.columns} of cell={self.cell} make frames of {self.height} x "
                 f"{self.width} pixels: expected {SMALLEST} or more on both sides"
             )
-        if not 2 <= self.colours <= len(HUES):
-            raise InputError(f"colours={self.colours}: 2 to {len(HUES)} are possible")
+        self._check_range("colours", 2, len(HUES))
         most = len(self._axes)
         possible = tuple(range(1, most + 1))
         if not isinstance(self.distances, tuple) or not self.distances or not {*self.distances} <= {*possible}:

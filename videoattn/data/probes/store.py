@@ -1,4 +1,4 @@
-"""Writes a probe to disk once: clips in the layout of the `folder` data set, and `probe.json` with the truth."""
+"""Write a probe to disk, once: clips in the layout of the data set `folder`, and what they show in `probe.json`."""
 
 import dataclasses
 import hashlib
@@ -22,10 +22,10 @@ POOL_FROM = 500  # clips; with fewer, starting processes takes longer than they 
 
 
 class Probe(Protocol):
-    """A frozen dataclass of dials, all of them values that JSON can hold, which can make each of its clips alone."""
+    """A frozen dataclass of settings, all of them JSON values, that makes each clip independently of the others."""
 
     NAME: str
-    REVISION: int  # to be raised when the same dials give other clips
+    REVISION: int  # to be raised when the same settings give other clips
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,14 +39,14 @@ class Probe(Protocol):
         """Frames (T, H, W, 3) uint8, label, and the truth about the clip for `probe.json`."""
 
 
-def dials(probe: Probe) -> dict[str, Any]:
-    """What fixes the clips of a probe: its dials, its name and its revision."""
+def settings_of(probe: Probe) -> dict[str, Any]:
+    """All that determines the clips of a probe: its name, its revision and its settings."""
     return {"probe": probe.NAME, "revision": probe.REVISION, **dataclasses.asdict(probe)}
 
 
 def folder_name(probe: Probe) -> str:
-    """`<name>-<hash of the dials>`."""
-    text = json.dumps(dials(probe), sort_keys=True)
+    """`<name>-<hash of settings>`."""
+    text = json.dumps(settings_of(probe), sort_keys=True)
     return f"{probe.NAME}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -58,10 +58,10 @@ def _write_clips(job: Job) -> list[tuple[str, Truth]]:
     probe, folder, subset, numbers = job
     truth = []
     for number in numbers:
-        frames, label, about = probe.clip(subset, number)
+        frames, label, shown = probe.clip(subset, number)
         name = f"{subset}/{probe.names[label]}/{number:05d}.mp4"
         write_video(folder / name, frames, FPS)
-        truth.append((name, {"label": label, **about}))
+        truth.append((name, {"label": label, **shown}))
     return truth
 
 
@@ -84,7 +84,7 @@ def _write_all(probe: Probe, folder: Path, workers: int) -> Iterator[tuple[str, 
 def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: bool = True) -> Path:
     """Write the probe under `root` unless it is there already; return its folder, a `folder` data set.
 
-    The folder is `<root>/<name>-<hash of the dials>`. It appears whole or not at all, also where two processes generate
+    The folder is `<root>/<name>-<hash of settings>`. It appears whole or not at all, also where two processes generate
     the same probe at once. `workers` processes share the work, by default one for each core: a script that calls this
     needs the usual `if __name__ == "__main__":`. `progress` shows how far it is. Raises `RunError` where the folder
     exists and is not a finished probe, or cannot be written.
@@ -103,8 +103,8 @@ def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: 
                 (part / subset / name).mkdir(parents=True)
         clips = _write_all(probe, part, workers or cores())
         truth = dict(sorted(track(clips, total=sum(probe.counts.values()), what=probe.NAME, show=progress)))
-        about = {"dials": dials(probe), "classes": probe.names, "clips": truth}
-        (part / "probe.json").write_text(json.dumps(about))
+        found = {"settings": settings_of(probe), "classes": probe.names, "clips": truth}
+        (part / "probe.json").write_text(json.dumps(found))
         part.rename(folder)
     except OSError as error:
         if not (folder / "probe.json").is_file():  # else another process has made the same probe meanwhile
@@ -115,5 +115,8 @@ def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: 
 
 
 def read_truth(folder: Path) -> dict[str, Any]:
-    """`probe.json` of a generated probe: "dials", "classes", and "clips", a dict from `Sample.name` to the truth."""
-    return json.loads((Path(folder) / "probe.json").read_text())
+    """`probe.json` of a generated probe: "settings", "classes", and "clips", a dict from `Sample.name` to the truth."""
+    truth = json.loads((Path(folder) / "probe.json").read_text())
+    if "settings" in truth:  # as the settings were called when the probe was written
+        truth["settings"] = truth.pop("settings")
+    return truth

@@ -1,4 +1,4 @@
-"""Writes a generated clip as an ordinary H.264 file."""
+"""Write a generated clip as an H.264 file."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +12,9 @@ from videoattn.errors import InputError
 def write_video(path: Path, frames: np.ndarray, fps: int | Fraction) -> None:
     """Encode frames (T, H, W, 3), uint8 RGB, H and W even, as H.264 in MP4.
 
-    Each frame is coded from itself alone with a constant and small quantiser: what is encoded at a place then depends
-    on that frame only, so that the compression cannot tell a reader of single frames what moves. One thread and no
-    dates: the same frames give the same bytes. Raises `InputError` for frames that H.264 cannot hold.
+    Each frame is coded by itself with a small constant quantiser, so that the artefacts of a frame depend on that frame
+    alone and do not tell a reader of single frames what moves. One thread and no dates: equal frames give equal bytes.
+    Raises `InputError` for frames that H.264 cannot hold.
     """
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or frames.shape[0] == 0:
         raise InputError(f"frames of shape {frames.shape} and type {frames.dtype}: expected (T, H, W, 3) of uint8")

@@ -3,7 +3,7 @@
 H. Wang, C. Schmid. Action Recognition with Improved Trajectories, ICCV 2013. Where the paper leaves a value open, it is
 that of the authors' released code.
 
-    settings.py     every dial, with the paper's value
+    settings.py     every setting, with the paper's value
     motion.py       flow, and flow without the camera's part
     tracks.py       points sampled densely, followed, and thrown away where they say nothing
     descriptors.py  histograms in the tube around a track

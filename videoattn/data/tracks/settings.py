@@ -1,4 +1,4 @@
-"""The dials of improved dense trajectories."""
+"""The settings of improved dense trajectories."""
 
 import dataclasses
 import hashlib

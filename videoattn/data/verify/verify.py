@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from videoattn.data.datasets import about, load
+from videoattn.data.datasets import dataset_info, load
 from videoattn.data.datasets.info import IMAGES
 from videoattn.data.datasets.overlap import copies, overlap
 from videoattn.data.index import FileIndex
@@ -37,7 +37,7 @@ def main_verify(options: argparse.Namespace) -> None:
             options.data_set,
             Path(options.root).expanduser(),
             report=report,
-            splits=about(options.data_set).splits if options.split is None else (options.split,),
+            splits=dataset_info(options.data_set).splits if options.split is None else (options.split,),
             whole=not options.quick,
             time_limit=options.time_limit,
             workers=cores() if options.workers is None else options.workers,
@@ -84,7 +84,7 @@ def verify(
     subsets = _subsets(name, root, splits)
     _check_report(report)
     index = FileIndex()
-    lists = [] if about(name).kind == IMAGES else [subset.videos for subset in subsets if subset.videos]
+    lists = [] if dataset_info(name).kind == IMAGES else [subset.videos for subset in subsets if subset.videos]
     busy = f"another process writes the report {report}: wait for it, or name another one"
     with locked(report.with_name(f".{report.name}.lock"), busy=busy):
         found = inspect_videos(
@@ -106,7 +106,7 @@ def _subsets(name: str, root: Path, splits: Sequence[int]) -> tuple[Subset, ...]
     found, errors = [], []
     for split in splits:
         for place, subset in enumerate(("train", "test")):
-            official = about(name).counts.get(split)
+            official = dataset_info(name).counts.get(split)
             videos, error = None, ""
             try:
                 videos = load(name, root, subset, split=split, allow_missing=True, allow_counts=True)

@@ -21,7 +21,7 @@ import re
 import torch
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.layers.banded import conv3d
 
 AXES = {"C": 1, "T": 2, "H": 3, "W": 4}
@@ -43,7 +43,7 @@ class Context(nn.Module):
     def __init__(self, axis: str, kernel: tuple[int, int, int] = (3, 3, 3)):
         super().__init__()
         if axis not in AXES:
-            raise InputError(f"axis {axis!r} is unknown; possible are {', '.join(AXES)}")
+            raise unknown("axis", axis, AXES)
         if any(k < 1 or k % 2 == 0 for k in kernel):
             raise InputError(f"kernel {kernel}: odd numbers are expected, so that every place keeps its gate")
         self.axis = AXES[axis]

@@ -94,7 +94,7 @@ def cam_strips(networks: Mapping[str, VideoNetwork], data: Clips, index: int) ->
     clip = data[index][0]["rgb"][:1]
     stage = last_stage(next(iter(networks.values())), clip)
     cams = [(name, grad_cam(network, clip, label, stage=stage)) for name, network in networks.items()]
-    title = f"{data.videos.named(index)}, behind {stage}"
+    title = f"{data.videos.label_text(index)}, behind {stage}"
     return heat_strips(clip_images(data, index), [("frames", None), *cams], title=title)
 
 

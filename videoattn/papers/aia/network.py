@@ -15,7 +15,7 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from torch import nn
 
 from videoattn.backbones.tsn import FrameNetwork
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.layers.attach import attach
 from videoattn.layers.gates import CBAM3D, GE3DDW, GE3DG, S3DG, SE3D
 from videoattn.layers.temporal_shift import STAGES
@@ -56,7 +56,7 @@ def gated(network: FrameNetwork, name: str, *, kernel: tuple[int, int, int] = (3
 def norms(network: FrameNetwork, where: str) -> dict[str, nn.BatchNorm2d]:
     """The batch norms, by module path, behind which gates "inside" or "behind" the residual blocks stand."""
     if where not in NORMS:
-        raise InputError(f"where is {where!r}; possible are {', '.join(NORMS)}")
+        raise unknown("where", where, NORMS)
     found = {}
     for stage in STAGES:
         for i, block in enumerate(network.backbone.get_submodule(stage)):

@@ -27,7 +27,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from videoattn.data.clips.augment import IMAGENET_STD
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 OFFSET, LARGEST = 3.0, 7.0  # section III-B
@@ -120,7 +120,7 @@ class FrameAttention(nn.Module):
             raise InputError(f"start={start}: a value in (0, {LARGEST:g}) is expected, but not {OFFSET:g}")
         for name, value, good in (("reading", reading, READINGS), ("gradient", gradient, GRADIENTS)):
             if value not in good:
-                raise InputError(f"{name}={value!r}: possible are {', '.join(good)}")
+                raise unknown(name, value, good)
         self.frames = frames
         self.size = size
         self.reading = reading

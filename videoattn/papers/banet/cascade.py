@@ -15,8 +15,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
-from videoattn.layers.non_local import attend, restoring_norm, start_even
+from videoattn.errors import InputError, unknown
+from videoattn.layers.non_local import attend, init_attention, zero_init_norm
 
 PLANES = {"HW": "(b t) c h w", "TW": "(b h) c t w", "TH": "(b w) c t h"}
 
@@ -33,7 +33,7 @@ class PlaneAttention(nn.Module):
     def __init__(self, plane: str, *, channels: int, project: bool = True, scale: float | None = None):
         super().__init__()
         if plane not in PLANES:
-            raise InputError(f"plane={plane!r}: possible are {', '.join(PLANES)}")
+            raise unknown("plane", plane, PLANES)
         if channels < 1:
             raise InputError(f"channels={channels}: must be at least 1")
         self.plane = plane
@@ -41,7 +41,7 @@ class PlaneAttention(nn.Module):
         self.project = project
         if project:
             self.q, self.k, self.v = (nn.Conv3d(channels, channels, 1) for _ in range(3))
-            start_even(queries_and_keys=(self.q, self.k), others=(self.v,))
+            init_attention(queries_and_keys=(self.q, self.k), others=(self.v,))
 
     def forward(self, z: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """The maps; with `return_attention` also the weights, (planes, positions, positions)."""
@@ -87,8 +87,8 @@ class CascadedAttention(nn.Module):
             PlaneAttention(plane, channels=inner, project=project, scale=scale) for plane in order
         )
         self.restore = nn.Conv3d(inner, channels, 1)
-        self.norm = restoring_norm(channels, 3)
-        start_even(queries_and_keys=(), others=(self.reduce, self.restore))
+        self.norm = zero_init_norm(channels, 3)
+        init_attention(queries_and_keys=(), others=(self.reduce, self.restore))
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.reduce(x)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from videoattn.data.clips.sampling import segment_starts
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.papers.banet.attention import FrameAttention, Kept, best, check_clip, differences, kept_frames
 
 RULES = ("all", "uniform", "random", "largest", "learned")
@@ -76,7 +76,7 @@ def selection(
     if rule == "largest":
         return LargestDifferences(frames=frames, keep=keep, size=size)
     if rule not in RULES:
-        raise InputError(f"rule={rule!r}: possible are {', '.join(RULES)}")
+        raise unknown("rule", rule, RULES)
     if rule == "all":
         return AllFrames()
     return {"uniform": UniformFrames, "random": RandomFrames}[rule](frames=frames, keep=keep)

@@ -12,13 +12,20 @@ Axes: b batch, c channels of x, d = d_k inner width, i query position in x, j ke
 
 Departures: eq. (3) is printed with sqrt(d_k) under the whole exponential, where (4) would cancel it; this is the form
 that agrees with (1). At odd sizes the max-pool before k and v keeps the last row and column, so that a 1 x 1 map works.
-q and k start smaller than by He's scheme, see `start_even`.
+q and k start smaller than by He's scheme, see `init_attention`.
 """
 
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
-from videoattn.layers.non_local import CONVOLUTIONS, attend, check_block, restoring_norm, spatial_max_pool, start_even
+from videoattn.layers.non_local import (
+    CONVOLUTIONS,
+    attend,
+    check_block,
+    init_attention,
+    spatial_max_pool,
+    zero_init_norm,
+)
 
 
 class CMABlock(nn.Module):
@@ -60,11 +67,11 @@ class CMABlock(nn.Module):
         self.k = conv(context_channels, inner, 1)
         self.v = conv(context_channels, inner, 1)
         self.out = conv(inner, channels, 1)
-        self.norm = restoring_norm(channels, dims)
+        self.norm = zero_init_norm(channels, dims)
         self.pool = pool
         self.dims = dims
         self.scale = inner**-0.5
-        start_even(queries_and_keys=(self.q, self.k), others=(self.v, self.out))
+        init_attention(queries_and_keys=(self.q, self.k), others=(self.v, self.out))
 
     def forward(self, x: Tensor, y: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         self._check(x, y)

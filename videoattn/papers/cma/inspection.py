@@ -75,7 +75,7 @@ def on_the_mover(network: CMANetwork, data: Clips, position: str) -> dict:
     while not (root / "probe.json").exists():
         root = root.parent
     truth = read_truth(root)
-    size, extent = truth["dials"]["size"], truth["dials"]["object_size"]
+    size, extent = truth["settings"]["size"], truth["settings"]["object_size"]
     share, area, index = 0.0, 0.0, 0
     for clip, _ in _batches(data):
         for seen in attention(network, clip, "rgb", position):
@@ -112,7 +112,7 @@ def explore(network: CMANetwork, data: Clips) -> Widget:
         seen = attention(network, centre_view(data, index), stream, position)[snippet]
         pair = images(data, index, snippet)
         frame, context = pair if stream == "rgb" else pair[::-1]
-        title = f"{data.videos.named(index)}: {stream} asks at {position}"
+        title = f"{data.videos.label_text(index)}: {stream} asks at {position}"
         return attention_figure(frame, context, seen.at(*at).numpy(), seen.query(*at), seen.queries, title=title)
 
     return explorer(clips=names, blocks=blocks, frames=data.settings.taken(test=True), look=look)

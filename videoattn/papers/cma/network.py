@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
@@ -122,9 +122,11 @@ class CMANetwork(Freezable):
     def __init__(self, *, rgb: nn.Module, flow: nn.Module, positions: Sequence[str], dims: int = 2, pool: bool = True):
         super().__init__()
         path = feature_path(rgb)
-        absent = [p for p in positions if p not in path]
-        if absent or not positions:
-            raise InputError(f"positions {absent or 'none'}: possible are {', '.join(path)}")
+        if not positions:
+            raise InputError(f"no positions: name at least one of {', '.join(path)}")
+        for position in positions:
+            if position not in path:
+                raise unknown("position", position, path)
         self.streams = nn.ModuleDict({"rgb": rgb, "flow": flow})
         self.positions = tuple(sorted(positions, key=path.index))
         self.dims = dims
@@ -241,4 +243,4 @@ class CMANetwork(Freezable):
 def check_stream(stream: str) -> None:
     """Raise `InputError` unless `stream` is one of the two."""
     if stream not in STREAMS:
-        raise InputError(f"stream {stream!r} is unknown; possible are {', '.join(STREAMS)}")
+        raise unknown("stream", stream, STREAMS)

@@ -18,7 +18,7 @@ Axes: b clip, c channel, t frame of K, h w place, n = h w of the top scale, m ou
 Departures: none in the default. What the paper leaves open: R goes through the sizes of the pyramid one after the
 other, in PyTorch's adaptive windows: 3 x 3 with stride 2 and no padding in 35 -> 17 -> 8, 2 x 2 in 28 -> 14 -> 7. A
 down-sampling convolution has a kernel for each channel, as a pool has, and starts as the average. W_j and b_j start as
-`start_alive` says. With weights shared over locations all columns of A are one. `normalise="l1"` leaves ||a_m|| out.
+`init_scores` says. With weights shared over locations all columns of A are one. `normalise="l1"` leaves ||a_m|| out.
 
 (3) is e / ||e|| with e = exp(u - max u): a norm of at least 1, no overflow, and no root of what may be 0 as in the
 equal sqrt(softmax(2 u)). Scores are kept in float32 at least and within 1e18, so that no product of two is infinite;
@@ -35,7 +35,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 DOWNSAMPLING = ("max", "average", "conv")
 FUSIONS = ("product", "sum", "max")
@@ -96,7 +96,7 @@ class PyramidAttention(nn.Module):
             ("normalise", normalise, NORMS),
         ):
             if value not in good:
-                raise InputError(f"{name}={value!r}: possible are {', '.join(good)}")
+                raise unknown(name, value, good)
         self.channels = channels
         self.sizes = sizes
         self.fusion = fusion
@@ -105,7 +105,7 @@ class PyramidAttention(nn.Module):
             downsampling(downsample, c, steps(size, sizes)) for c, size in zip(channels, sizes, strict=True)
         )
         self.score = nn.ModuleList(nn.Linear(c, 1 if shared else prod(sizes[-1])) for c in channels)
-        start_alive(self.score, fusion)
+        init_scores(self.score, fusion)
 
     def forward(self, maps: Sequence[Tensor], *, return_attention: bool = False) -> Tensor | tuple[Tensor, Scores]:
         """The merged maps; with `return_attention` also the `Scores`."""
@@ -185,7 +185,7 @@ def pool(kind: str, big: Size, small: Size) -> nn.Module:
     return common(kernel, stride)
 
 
-def start_alive(layers: Sequence[nn.Linear], fusion: str) -> None:
+def init_scores(layers: Sequence[nn.Linear], fusion: str) -> None:
     """Start W_j and b_j so that all of them learn.
 
     W_j is random, uniform within 1 / sqrt(C_j): columns that start as the same stay so behind a mean over the outputs.

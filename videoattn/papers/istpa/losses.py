@@ -28,7 +28,7 @@ import torch.nn.functional as functional
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 FORMS = ("stable", "literal")
 
@@ -132,4 +132,4 @@ def final_loss(
 
 def check_form(form: str) -> None:
     if form not in FORMS:
-        raise InputError(f"form={form!r}: possible are {', '.join(FORMS)}")
+        raise unknown("form", form, FORMS)

@@ -17,7 +17,7 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from videoattn.backbones.scales import ScaledBackbone
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.papers.istpa.attention import PyramidAttention, Scores, Size
 from videoattn.papers.istpa.losses import check_form, interaction_loss, pyramid_loss
 
@@ -98,7 +98,7 @@ class MeanNetwork(nn.Module):
     def __init__(self, backbone: ScaledBackbone, *, merge: str = "scores"):
         super().__init__()
         if merge not in MERGES:
-            raise InputError(f"merge={merge!r}: possible are {', '.join(MERGES)}")
+            raise unknown("merge", merge, MERGES)
         self.backbone = backbone
         self.merge = merge
 

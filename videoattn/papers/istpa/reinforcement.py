@@ -35,8 +35,8 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
 from videoattn.backbones.scales import ScaledResNet
-from videoattn.errors import InputError
-from videoattn.layers.temporal_shift import STAGES
+from videoattn.errors import InputError, unknown
+from videoattn.layers.temporal_shift import STAGES, set_frames
 from videoattn.papers.istpa.losses import check_form
 
 SIDES = ("input", "output")
@@ -74,7 +74,7 @@ class ReinforcedResNet(ScaledResNet):
             kinds = ", ".join(f"{name} ({type(backbone).__name__})" for name, backbone in streams.items())
             raise InputError(f"streams {kinds or 'none'}: two ScaledResNets are expected")
         if side not in SIDES:
-            raise InputError(f"side={side!r}: possible are {', '.join(SIDES)}")
+            raise unknown("side", side, SIDES)
         check_form(form)
         first, second = streams.values()
         super().__init__(first.network, scales=first.scales)
@@ -109,7 +109,7 @@ class ReinforcedResNet(ScaledResNet):
 
     def maps(self, images: Tensor, *, frames: int = 1) -> tuple[Tensor, ...]:
         x, other = split(images, self.channels).values()
-        self._set_frames(frames)
+        set_frames(self, frames)
         features, found = self.features(other), []
         for name, step in self.path()[: self.behind]:
             if not name:

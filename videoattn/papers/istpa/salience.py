@@ -31,7 +31,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.papers.istpa.attention import Scores, Size, normalised
 from videoattn.reporting.figures import COLOURS, film_strips
 
@@ -75,7 +75,7 @@ def salient(attention: Tensor, *, threshold: float = 0.5, rule: str = "maximum")
         InputError: an unknown rule, another threshold.
     """
     if rule not in RULES:
-        raise InputError(f"rule={rule!r}: possible are {', '.join(RULES)}")
+        raise unknown("rule", rule, RULES)
     if not 0 <= threshold < 1:
         raise InputError(f"threshold={threshold}: must lie in [0, 1)")
     if rule == "quantile":

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 from videoattn.papers.rcca.lines import Lines, aggregate, weights
 from videoattn.papers.rcca.recomputed import RecomputedStep
 
@@ -98,7 +98,7 @@ class RCCA3D(nn.Module):
     ):
         super().__init__()
         if structure not in STRUCTURES:
-            raise InputError(f"structure {structure!r} is unknown; possible are {', '.join(STRUCTURES)}")
+            raise unknown("structure", structure, STRUCTURES)
         if recurrence < 1:
             raise InputError(f"recurrence={recurrence}: at least 1 step is needed")
         self.step = CCA3D(channels=channels, reduction=reduction, restore=structure == "c")

@@ -70,7 +70,7 @@ def attention_strips(network: nn.Module, data: Clips, index: int, query: tuple[i
     rows += [(f"step {step + 1}", _without_query(weights, query)) for step, weights in enumerate(alone)]
     together = effective(attention, module.gamma.item(), module.structure, query)
     rows.append((f"all {len(attention)} steps", together))
-    title = data.videos.named(index)
+    title = data.videos.label_text(index)
     return heat_strips(shown, rows, query=(query, grid), title=title)
 
 
@@ -99,4 +99,4 @@ def channel_strips(network: nn.Module, data: Clips, index: int, channels: Sequen
     rows = [("frames", None)]
     for c in channels:
         rows += [(f"channel {c}, in", before[0, c]), (f"channel {c}, out", behind[0, c])]
-    return heat_strips(clip_images(data, index), rows, title=data.videos.named(index))
+    return heat_strips(clip_images(data, index), rows, title=data.videos.label_text(index))

@@ -8,7 +8,7 @@ Departures: none.
 
 from torch import Tensor, nn
 
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 READOUTS = ("pooled", "place")
 
@@ -38,7 +38,7 @@ class CellNetwork(nn.Module):
     def __init__(self, module: nn.Module, *, classes: int, width: int, cell: int, readout: str = "pooled"):
         super().__init__()
         if readout not in READOUTS:
-            raise InputError(f"readout {readout!r} is unknown; possible are {', '.join(READOUTS)}")
+            raise unknown("readout", readout, READOUTS)
         self.stem = nn.Sequential(
             nn.AvgPool3d((1, cell, cell)),
             nn.Conv3d(3, width, 1),

@@ -42,8 +42,8 @@ class Profile(BaseProfile, NetworkProfile):
         flow_dropout: as `dropout`, of streams of flow.
         snippets: what is taken from a video.
         flow: algorithm where the user names none. bound: of flow in pixels.
-        held: share of the training videos on which weights of late fusion are searched, and no network is trained.
-        idt: dials of improved dense trajectories; the seed is that of the row.
+        held_out: share of the training videos on which weights of late fusion are searched, and no network is trained.
+        idt: settings of improved dense trajectories; the seed is that of the row.
     """
 
     attention: str
@@ -54,7 +54,7 @@ class Profile(BaseProfile, NetworkProfile):
     snippets: ClipSettings
     flow: str
     bound: float
-    held: float
+    held_out: float
     idt: IDTSettings
     probe: ClutterProbe
 
@@ -66,13 +66,13 @@ class Variant:
     Args:
         kind: "single", a network of one stream; "fused", fusion by the attention layer; "reinforced", RGB by motion;
             "idt", no network.
-        stream: which one a single network reads, "rgb" or "flow". compensated: flow without the camera's motion.
+        stream: which one a single network reads, "rgb" or "flow". warped: flow without the camera's motion.
         attention: one of `attention.VARIANTS`.
     """
 
     kind: str
     stream: str = ""
-    compensated: bool = False
+    warped: bool = False
     attention: str = ""
 
     @property
@@ -86,7 +86,7 @@ IDT = "idt"
 STREAMS = {
     "rgb": Variant(kind="single", stream="rgb"),
     "flow": Variant(kind="single", stream="flow"),
-    "warped": Variant(kind="single", stream="flow", compensated=True),
+    "warped": Variant(kind="single", stream="flow", warped=True),
 }
 JOINT = {"fused": Variant(kind="fused"), "reinforced": Variant(kind="reinforced")}
 VARIANTS = {
@@ -131,7 +131,7 @@ PAPER = Profile(
     snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=299, short_side=340),  # 5 fields: TSN's
     flow="tvl1",
     bound=20.0,  # TSN's
-    held=0.1,  # for the weights of late fusion, of which the paper says nothing
+    held_out=0.1,  # for the weights of late fusion, of which the paper says nothing
     idt=IDTSettings(),
     probe=ClutterProbe(size=340, smallest=40.0, largest=70.0, swing=14.0, motions=3, looks=4, ground=2.0, camera=4.0),
 )
@@ -151,7 +151,7 @@ QUICK = replace(
     snippets=ClipSettings(frames=3, test_frames=12, fields=5, size=SIZE, short_side=SIZE, scales=CENTRE),
     flow="dis",
     bound=8.0,
-    held=0.2,
+    held_out=0.2,
     idt=IDTSettings(window=16, length=7, scales=2, gaussians=16, sampled=20_000),
     probe=ClutterProbe(
         train=1250,
@@ -347,7 +347,7 @@ def job(name: str, profile: Profile, start: Start) -> Job:
         extra_tests=(TestSet(name=HELD_OUT, settings=clips, subset="held_out"),),
         probe=profile.probe,
         flow=FlowSettings(algorithm=profile.flow, short_side=short_side, bound=profile.bound),
-        held_out=profile.held,
+        held_out=profile.held_out,
         after=variant.after,
         initial=name if variant.kind == "single" else "",
     )
@@ -361,7 +361,7 @@ def side(variant: Variant, profile: Profile) -> tuple[int, int]:
 
 def streams(variant: Variant) -> tuple[str, ...]:
     """The streams of a clip that a variant reads."""
-    if variant.compensated:
+    if variant.warped:
         return ("warped",)
     return (variant.stream,) if variant.stream else ("rgb", "flow")
 
@@ -407,8 +407,8 @@ def scores(task, data) -> Mapping[str, Tensor]:
 # Steps are counted as in `videoattn.papers.istpa.experiments`, of the videos that are not held out; flow takes 30,000,
 # its rate falls after 12,000 and 24,000. The rows of tables 12 and 13 with 30 frames are not run.
 DEPARTS = (
-    f"{PAPER.held:.0%} of the training videos are held out, to search the weights of late fusion on them, where the "
-    "paper trains on all and prints no weights"
+    f"{PAPER.held_out:.0%} of the training videos are held out, to search the weights of late fusion on them, where "
+    "the paper trains on all and prints no weights"
 )
 
 

@@ -1,4 +1,4 @@
-"""What the dials of all probes share."""
+"""What the probes share: the checks of their settings, the seeds of their clips, and how they are written to disk."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -11,8 +11,11 @@ from videoattn.errors import InputError
 SUBSETS = ("train", "test")
 
 
-class Dials:
-    """Base of the probes, which are frozen dataclasses; train, test, seed: clips of each subset, start of the draws."""
+class ProbeSettings:
+    """Base of the probes, which are frozen dataclasses of settings.
+
+    train, test: clips of each subset. seed: with the subset and the number of a clip it fixes all that is drawn for it.
+    """
 
     train: int
     test: int
@@ -28,10 +31,11 @@ class Dials:
         return generate(self, root, workers=workers, progress=progress)
 
     def _rng(self, subset: str, number: int) -> np.random.Generator:
+        """The generator for clip `number` of "train" or "test"."""
         return np.random.default_rng([self.seed, SUBSETS.index(subset), number])
 
     def _check_whole(self) -> None:
-        """Raise `InputError` for a dial that should be whole, or made of whole numbers, and is not."""
+        """Raise `InputError` for a setting that should be whole, or made of whole numbers, and is not."""
         for field in fields(self):
             value = getattr(self, field.name)
             several = field.type == tuple[int, ...] and isinstance(value, tuple)
@@ -42,6 +46,17 @@ class Dials:
                     raise InputError(
                         f"{field.name}={value!r}: expected {'whole numbers' if several else 'a whole number'}"
                     )
+
+    def _check_range(self, name: str, low: float, high: float) -> None:
+        """Raise `InputError` unless low <= setting <= high."""
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise InputError(f"{name}={value}: {low:g} to {high:g} are possible")
+
+    def _check_size(self, size: int) -> None:
+        """Raise `InputError` for a side of frames that cannot be coded, in pixels."""
+        if size < 16 or size % 2:
+            raise InputError(f"size={size}: expected an even number from 16 on (H.264 takes no odd sizes)")
 
     def _check_counts(self, least: int, what: str) -> None:
         """Raise `InputError` for a subset of fewer than `least` clips (`what` says which), or a negative seed."""
