@@ -31,10 +31,10 @@ from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import cifar100
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.probes.settings import ProbeSettings
-from videoattn.engine.parameters import PROBE, Parameters, unknown
+from videoattn.engine.parameters import PROBE, Parameters
 from videoattn.engine.protocol import SCRATCHED, Start, protocol_of, start_of
 from videoattn.engine.recipe import Recipe, dry_run
-from videoattn.errors import InputError
+from videoattn.errors import InputError, unknown
 
 PAPERS_PACKAGE = "videoattn.papers"
 

@@ -16,6 +16,7 @@ from videoattn.data.clips.clips import Clips
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.clips.video_data import VideoData
 from videoattn.data.datasets import cifar100, load
+from videoattn.data.datasets.splits import load_splits
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=1, size=32, short_side=32)
