@@ -240,5 +240,5 @@ def test_cross_entropy_by_loops():
     for scores, label in zip(g.tolist(), labels, strict=True):
         for c in range(4):
             y = 1.0 if c == label else 0.0
-            total -= y * (scores[c] - math.log(sum(math.exp(score) for score in scores)))  # Eq. (7)
+            total -= y * (scores[c] - math.log(sum(math.exp(score) for score in scores)))  # Eq. (7) of CMA
     assert classification_loss(g, torch.tensor(labels)).item() == pytest.approx(total / 5, rel=1e-12)

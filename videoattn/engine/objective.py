@@ -13,7 +13,7 @@ from videoattn.evaluation.multilabel import charades_metrics, multilabel_loss
 
 def classification_loss(scores: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of (B, classes) scores against (B,) labels, eq. (7) of CMA."""
-    return F.cross_entropy(scores, labels)  # Eq. (7)
+    return F.cross_entropy(scores, labels)  # Eq. (7) of CMA
 
 
 @dataclass(frozen=True)
