@@ -15,7 +15,7 @@ from videoattn.data.datasets.splits import Lists, describe, readable
 from videoattn.data.decode.decoder import UnreadableVideo
 from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.data.verify.inspect import inspect_videos
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError, RunError, unknown
 from videoattn.locations import cache_root
 from videoattn.parallel import cores
 
@@ -76,7 +76,7 @@ class VideoData:
             RunError: a video has no flow.
         """
         if subset not in self.subsets:
-            raise InputError(f"subset {subset!r} is unknown; choose from {', '.join(self.subsets)}")
+            raise unknown("subset", subset, self.subsets)
         key = subset, settings.short_side, settings.aspect
         if key not in self._made:
             videos = self.subsets[subset]

@@ -98,4 +98,4 @@ def _compute(settings: FlowSettings, decoder: Decoder, video: Path | Source, tar
 
 def _known(name: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
-        raise InputError(f"{name} {value!r} is unknown; choose from {', '.join(choices)}")
+        raise unknown(name, value, choices)
