@@ -66,15 +66,15 @@ def caption(record: Record) -> str:
     )
 
 
-def published(paper: str, part: str = "") -> dict[Path, Record]:
+def published(paper: str, study: str = "") -> dict[Path, Record]:
     """The records that the repository holds of one study of a paper, by folder."""
     found = records(repository() / "runs", paper)
-    return {folder: r for folder, r in found if folder.name.startswith("published-") and r.part == part}
+    return {folder: r for folder, r in found if folder.name.startswith("published-") and r.part == study}
 
 
-def reference(paper: str, part: str = "") -> tuple[Path, Record] | None:
+def reference(paper: str, study: str = "") -> tuple[Path, Record] | None:
     """Folder and record of the published run on the probe that a study's tables show: of the profile gpu, else cpu."""
-    found = {r.profile: (folder, r) for folder, r in published(paper, part).items() if data_name(r) == "probe"}
+    found = {r.profile: (folder, r) for folder, r in published(paper, study).items() if data_name(r) == "probe"}
     return found.get("gpu") or found.get("cpu")
 
 
