@@ -1,7 +1,10 @@
 """Measuring: what is called, how it is compared and told. No times are asserted."""
 
+import functools
+
 import pytest
 import torch
+from torch import nn
 
 from videoattn.errors import InputError
 from videoattn.papers.cma import bench
@@ -82,6 +85,16 @@ def test_the_machine_is_named():
     assert f"torch {torch.__version__.split('+')[0]}" in told
     assert f"{torch.get_num_threads()} thread" in told
     assert "float32" in told
+
+
+def test_a_bench_measures_the_backward_pass_where_there_are_gradients():
+    def cases(network):
+        return lambda: {"one": functools.partial(network(nn.Linear(3, 2)), torch.randn(1, 3))}
+
+    trained, scores = (speed.bench(cases(of), device=CPU, seconds=0.001)[0] for of in (nn.Module.train, speed.scoring))
+    assert trained.backward is not None
+    assert scores.backward is None
+    assert (speed.several(1, "clip"), speed.several(8, "clip")) == ("1 clip", "8 clips")
 
 
 def test_the_rows_of_cma():

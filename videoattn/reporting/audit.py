@@ -8,12 +8,14 @@ from decimal import Decimal
 import pandas as pd
 
 from videoattn.errors import InputError, unknown
-from videoattn.reporting.printed import printed_value
+from videoattn.reporting.printed import printed_figure, printed_value
 
 REPRODUCED = "reproduced"
 OTHER_READING = "reproduced only under another reading"
 MISPRINT = "misprint"
 NOT_REPRODUCIBLE = "not reproducible"
+GIGA, MEGA = Decimal(10**9), Decimal(10**6)
+SCALES = {"G": GIGA, "M": MEGA}  # of a unit in `printed.csv`
 VERDICTS = (REPRODUCED, OTHER_READING, MISPRINT, NOT_REPRODUCIBLE)
 
 
@@ -84,6 +86,43 @@ def compared(
     else:
         verdict = otherwise
     return AuditRow(table, row, quantity, figure, computed, in_paper_units, reading, verdict)
+
+
+def counted(
+    paper: str,
+    table: str,
+    row: str,
+    quantity: str,
+    count: int,
+    reading: str,
+    value: int | Decimal | None = None,
+    instead: int | Decimal | None = None,
+    *,
+    places: int | None = None,
+    shown: str = "",
+    otherwise: str = NOT_REPRODUCIBLE,
+) -> AuditRow:
+    """One row of a count, as `compared`: whole, or in the millions (M) or milliards (G) that the figure is printed in.
+
+    Args:
+        value, instead: counts as `compared` takes figures; `count` itself where `value` is left out.
+        places: decimals of `in_paper_units`; those of the printed figure where left out. shown: it, as it is.
+    """
+    figure, unit = printed_figure(paper, table, row, quantity)
+    scale = SCALES.get(unit, 1)
+    if not shown and scale == 1:
+        shown = str(count)
+    elif not shown:
+        places = -int(Decimal(figure).as_tuple().exponent) if places is None else places
+        shown = f"{count / scale:.{places}f}{unit}"
+    value = (count if value is None else value) / scale
+    instead = None if instead is None else instead / scale
+    return compared(paper, table, row, quantity, count, shown, reading, value, instead, otherwise)
+
+
+def millions(count: int) -> str:
+    """A count as papers print parameters: "24.30M"."""
+    return f"{count / MEGA:.2f}M"
 
 
 def as_markdown(rows: Sequence[AuditRow]) -> str:

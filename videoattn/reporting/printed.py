@@ -37,10 +37,15 @@ def printed(paper: str) -> tuple[dict[str, str], ...]:
 
 def printed_value(paper: str, table: str, row: str, column: str) -> str:
     """One printed value as text; InputError where the paper prints none there."""
-    found = [r["value"] for r in printed(paper) if (r["table"], r["row"], r["column"]) == (table, row, column)]
+    return printed_figure(paper, table, row, column)[0]
+
+
+def printed_figure(paper: str, table: str, row: str, column: str) -> tuple[str, str]:
+    """One printed value and its unit as text; InputError where the paper prints none there."""
+    found = [r for r in printed(paper) if (r["table"], r["row"], r["column"]) == (table, row, column)]
     if len(found) != 1:
         raise InputError(f"{paper} prints {len(found)} values at table {table!r}, row {row!r}, column {column!r}")
-    return found[0]
+    return found[0]["value"], found[0]["unit"]
 
 
 def lines(

@@ -10,12 +10,14 @@ from videoattn.errors import InputError
 from videoattn.papers.cma import audit
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.reporting.audit import (
+    MISPRINT,
     NOT_REPRODUCIBLE,
     OTHER_READING,
     REPRODUCED,
     AuditRow,
     as_json,
     as_markdown,
+    counted,
     rounds_to,
 )
 from videoattn.reporting.cost import count, parameters
@@ -111,6 +113,27 @@ def test_a_figure_that_the_paper_does_not_print_is_an_error():
     assert printed_value("cma", "2", "CMA_iter1-R", "params") == "1.8"
     with pytest.raises(InputError, match="cma prints 0 values at table '2', row 'I3D', column 'params'"):
         printed_value("cma", "2", "I3D", "params")
+
+
+@pytest.mark.parametrize(
+    ("row", "quantity", "count", "changes", "shown", "verdict"),
+    [
+        ("one RCCA-3D module", "extra parameters", 393_985, {}, "0.39M", REPRODUCED),
+        ("one RCCA-3D module", "extra parameters", 396_000, {}, "0.40M", NOT_REPRODUCIBLE),
+        ("one RCCA-3D module", "extra parameters", 396_000, {"otherwise": MISPRINT}, "0.40M", MISPRINT),
+        ("R = 3", "extra FLOPs", 8_169_455_616, {"value": 16_290_000_000}, "8.2G", REPRODUCED),
+        ("R = 3", "extra FLOPs", 8 * 10**9, {"value": 16_290_000_000, "instead": 8 * 10**9}, "8.0G", OTHER_READING),
+        ("TSM", "parameters", 24_327_632, {"places": 2}, "24.33M", REPRODUCED),
+        ("TSM", "parameters", 24_327_632, {"shown": "24 million"}, "24 million", REPRODUCED),
+    ],
+)
+def test_counts_are_compared_in_the_unit_of_the_figure(row, quantity, count, changes, shown, verdict):
+    found = counted("rcca", "section 4.3", row, quantity, count, "plain", **changes)
+    assert (found.computed, found.in_paper_units, found.reading, found.verdict) == (count, shown, "plain", verdict)
+
+
+def test_a_count_without_a_unit_is_whole():
+    assert counted("aia", "II", "GST 16x1x1", "views", 1, "").in_paper_units == "1"
 
 
 def test_rows_hold_exact_integers_and_known_verdicts():

@@ -15,13 +15,12 @@ import torch
 from videoattn.papers.aia.attention import Context, aia
 from videoattn.papers.aia.experiments import BEST, PROFILES, VARIANTS, Variant, build, jobs, of_frames, plain
 from videoattn.papers.aia.network import norms
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared
+from videoattn.reporting.audit import GIGA, MEGA, MISPRINT, AuditRow, compared, counted
 from videoattn.reporting.cost import count, parameters
 from videoattn.reporting.printed import lines
 
 CLASSES = 174  # Something-Something
-GIGA, MEGA = Decimal(10**9), Decimal(10**6)
-_row = functools.partial(compared, "aia")
+_row, _count = (functools.partial(f, "aia") for f in (compared, counted))
 
 
 def built(variant: Variant, convention: str = "multiply-adds") -> tuple[int, int]:
@@ -68,10 +67,8 @@ def table_1() -> Iterator[AuditRow]:
         if variant.kind == "tsm" and variant.gate == BEST:
             notes["FLOPs"] += "; TSN with the same module is printed 33.15, and so is the text of section IV-F"
             otherwise = {"otherwise": MISPRINT}
-        yield _row("I", row, "Params", size, f"{size / MEGA:.2f}M", notes["Params"], size / MEGA)
-        yield _row(
-            "I", row, "FLOPs", cost, f"{cost / GIGA:.2f}G", notes["FLOPs"], ruled / GIGA, cost / GIGA, **otherwise
-        )
+        yield _count("I", row, "Params", size, notes["Params"])
+        yield _count("I", row, "FLOPs", cost, notes["FLOPs"], ruled, cost, **otherwise)
 
 
 def table_2() -> Iterator[AuditRow]:
@@ -88,27 +85,24 @@ def table_2() -> Iterator[AuditRow]:
             "though a convolution over channels, rows and columns (axis T) costs the same for any number of frames"
         )
         if len(networks) == 1:
-            size = built(networks[0])[0]
-            yield _row("II", row, "Params", size, f"{size / MEGA:.1f}M", "174 classes", size / MEGA)
-        value = ruled / GIGA if len(networks) == 1 and networks[0].frames == 8 else scaled
-        yield _row("II", row, "FLOPs", costs, f"{costs / GIGA:.1f}G", reading, value, costs / GIGA)
-        views = int(row[-3]) * int(row[-1])
-        yield _row("II", row, "views", views, str(views), "crops times clips", views)
+            yield _count("II", row, "Params", built(networks[0])[0], "174 classes")
+        value = ruled if len(networks) == 1 and networks[0].frames == 8 else scaled * GIGA
+        yield _count("II", row, "FLOPs", costs, reading, value, costs)
+        yield _count("II", row, "views", int(row[-3]) * int(row[-1]), "crops times clips")
     others = (("TSN 8x1x1", "tsn-none", 8, 1), ("TSM 8x1x2", "tsm-none", 8, 2), ("TSM 16x1x2", "tsm-none", 16, 2))
     for row, name, frames, views in (*others, ("GST 16x1x1", "gst", 16, 1)):
         variant = Variant(kind=VARIANTS[name].kind, frames=frames)
         (size, cost), (_, ruled) = built(variant), built(variant, "thop-2020")
         reading = "quoted from another paper; 174 classes"
-        yield _row("II", row, "Params", size, f"{size / MEGA:.1f}M", reading, size / MEGA)
-        reading = f"{reading}; by thop's rules {ruled / GIGA:.2f}G"
-        yield _row("II", row, "FLOPs", cost, f"{cost / GIGA:.1f}G", reading, ruled / GIGA, cost / GIGA)
-        yield _row("II", row, "views", views, str(views), "crops times clips", views)
+        yield _count("II", row, "Params", size, reading)
+        yield _count("II", row, "FLOPs", cost, f"{reading}; by thop's rules {ruled / GIGA:.2f}G", ruled, cost)
+        yield _count("II", row, "views", views, "crops times clips")
     both = [Variant(kind="tsm", frames=n) for n in (8, 16)]
     cost, ruled = (sum(built(v, c)[1] for v in both) for c in ("multiply-adds", "thop-2020"))
     rounded = sum(round(built(v, "thop-2020")[1] / GIGA, 1) for v in both)
     reading = f"quoted from another paper; by thop's rules {ruled / GIGA:.2f}G, of two rounded numbers {rounded}G"
-    yield _row("II", "TSM (8+16)x1x2", "FLOPs", cost, f"{cost / GIGA:.1f}G", reading, rounded, cost / GIGA)
-    yield _row("II", "TSM (8+16)x1x2", "views", 2, "2", "crops times clips", 2)
+    yield _count("II", "TSM (8+16)x1x2", "FLOPs", cost, reading, rounded * GIGA, cost)
+    yield _count("II", "TSM (8+16)x1x2", "views", 2, "crops times clips")
 
 
 def sentences() -> Iterator[AuditRow]:
@@ -125,16 +119,14 @@ def sentences() -> Iterator[AuditRow]:
         yield _row(
             place, "AIA", "extra FLOPs share", extra[BEST][1], shown, reading, bool(shares["C"][1] < limit), False
         )
-    yield _row("section I", "pooled dimension", "size", 2, "2", "mean and maximum", 2)
+    yield _count("section I", "pooled dimension", "size", 2, "mean and maximum")
     kernel, (least, most) = parameters(Context("C").conv), (parameters(aia(name)) for name in ("C", BEST))
-    yield _row("section III-A", "3D convolution", "parameters", kernel, str(kernel), "3 x 3 x 3 x 2, no bias", kernel)
+    yield _count("section III-A", "3D convolution", "parameters", kernel, "3 x 3 x 3 x 2, no bias")
     reading = f"one module, C to {BEST}, batch norms among them"
     yield _row("section III-D", "unit", "parameters", most, f"{least} to {most}", reading, 10 <= least < most < 1000)
-    row = functools.partial(_row, "section IV-C", "C and ST")
-    reading = f"of ST; C {extra['C'][0] / MEGA:.4f}M"
-    yield row("extra parameters", size, f"{size / MEGA:.3f}M", reading, size / MEGA)
-    reading = f"of C; ST {cost / GIGA:.3f}G by the same rules"
-    yield row("extra FLOPs", cost, f"{cost / GIGA:.3f}G", reading, extra["C"][1] / GIGA, cost / GIGA)
+    row = functools.partial(_count, "section IV-C", "C and ST")
+    yield row("extra parameters", size, f"of ST; C {extra['C'][0] / MEGA:.4f}M")
+    yield row("extra FLOPs", cost, f"of C; ST {cost / GIGA:.3f}G by the same rules", extra["C"][1], cost)
     for place in ("section IV-C", "section V"):
         row = functools.partial(_row, place, "C and ST")
         shown = f"{shares['ST'][0]:.4f}%", f"{shares['ST'][1]:.2f}%"
@@ -142,9 +134,8 @@ def sentences() -> Iterator[AuditRow]:
         reading = f"of unit C; {cheap} by the same rules"
         yield row("extra FLOPs share", cost, shown[1], reading, bool(shares["C"][1] < limit), False)
     (size, cost), (_, ruled) = (built(VARIANTS[of_frames("tsn", 8)], c) for c in ("multiply-adds", "thop-2020"))
-    yield _row("section IV-F", "AIA", "parameters", size, f"{size / MEGA:.2f}M", BEST, size / MEGA)
-    reading = f"{BEST}, by thop's rules"
-    yield _row("section IV-F", "AIA", "FLOPs", cost, f"{cost / GIGA:.2f}G", reading, ruled / GIGA, cost / GIGA)
+    yield _count("section IV-F", "AIA", "parameters", size, BEST)
+    yield _count("section IV-F", "AIA", "FLOPs", cost, f"{BEST}, by thop's rules", ruled, cost)
 
 
 def layers(variant: Variant) -> int:

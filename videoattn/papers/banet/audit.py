@@ -11,11 +11,11 @@ from videoattn.papers.banet import closed_forms
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.experiments import MAPS, PAPER, VARIANTS, build, sampled
 from videoattn.papers.banet.network import BANet
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared
+from videoattn.reporting.audit import MISPRINT, AuditRow, compared, counted
 from videoattn.reporting.cost import count, parameters
 from videoattn.reporting.printed import printed_value
 
-_row = functools.partial(compared, "banet")
+_row, _count = (functools.partial(f, "banet") for f in (compared, counted))
 T, SIDE = PAPER.frames, 28
 SHAPE = (MAPS, T, SIDE, SIDE)  # section III-C
 CLASSES = 400  # Kinetics
@@ -51,13 +51,13 @@ def _table_1() -> Iterator[AuditRow]:
     sizes, stages = maps(), {f"conv{i}_x": i for i in (3, 4, 5)}
     for layer in PLACES:
         channels, *rest = sizes[layer]
-        yield _row("I", layer, "side", rest[-1], str(rest[-1]), "behind the layer, frames of 224 x 224", rest[-1])
+        yield _count("I", layer, "side", rest[-1], "behind the layer, frames of 224 x 224")
         if layer not in stages:
-            yield _row("I", layer, "channels", channels, str(channels), "behind the layer", channels)
+            yield _count("I", layer, "channels", channels, "behind the layer")
             continue
         found = convolutions(stages[layer])
         reading = "3x3x3 convolutions of ECO's network" + ("" if layer == "conv3_x" else ", without the shortcut's")
-        yield _row("I", layer, "convolutions", found, str(found), reading, found, otherwise=MISPRINT)
+        yield _count("I", layer, "convolutions", found, reading, otherwise=MISPRINT)
         reading = f"frames behind the layer of T = {T}; the letter C stands for channels elsewhere"
         yield _row("I", layer, "length", rest[0], f"T/{T // rest[0]}", reading, False, otherwise=MISPRINT)
 
@@ -69,8 +69,8 @@ def _sentences() -> Iterator[AuditRow]:
     percent, flops = 100 * float(share), closed_forms.cascade_flops(SHAPE)
     yield _row("III-C", "Eq. (7)", "R", flops, f"{percent:.1f}%", reading, percent)
     channels, _, side, _ = stacked()
-    yield _row("III-A", "maps", "C", channels, str(channels), "what the 2D part stacks", channels)
-    yield _row("III-A", "maps", "side", side, str(side), "what the 2D part stacks", side)
+    yield _count("III-A", "maps", "C", channels, "what the 2D part stacks")
+    yield _count("III-A", "maps", "side", side, "what the 2D part stacks")
     rates = {name: frames_per_second(name) for name in NETWORKS if name.startswith("BANet")}
     shown = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
     one, reading = rates["BANet(16F)"], f"videos per second of table III times frames: {shown}"

@@ -11,12 +11,12 @@ from videoattn.data.clips.settings import ClipSettings
 from videoattn.layers.non_local import spatial_max_pool
 from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block, width
-from videoattn.reporting.audit import AuditRow, compared
+from videoattn.reporting.audit import AuditRow, compared, counted
 from videoattn.reporting.cost import count, parameters
 
 CLASSES = 400  # Kinetics
 
-_row = functools.partial(compared, "cma")
+_row, _count = (functools.partial(f, "cma") for f in (compared, counted))
 
 
 @functools.cache
@@ -78,65 +78,21 @@ def rows() -> list[AuditRow]:
     unit = "parameters of ResNet-50 with 400 classes, the unit of the table"
     second = "two ResNet-50, the second with a stem for 10 channels"
     stem = f"{views.fields} fields of x and y"
+    fused, pruned, whole = size["CMA-R"], size["CMA-R"] / base, size["CMA"] / base
+    less, q = "CMA_iter1-R against two-stream", block.q.out_channels
+    outputs, shared = "output channels of q, k and v at C = 1024", "positions on a side that share a key, at 28 x 28"
+    res4, places = width(cma.streams["rgb"], "layer3.4"), ", ".join(cma.positions)
     return [
         _row("2", "ResNet50-R", "params", base, f"{base / base:g}x", unit, base / base),
         _row("2", "two-stream", "params", both, f"{both / base:.3f}x", second, both / base),
-        _row(
-            "2",
-            "CMA_iter1-R",
-            "params",
-            size["CMA-R"],
-            f"{size['CMA-R'] / base:.2f}x",
-            seen,
-            size["CMA-R"] / base,
-            instead=size["CMA"] / base,
-        ),
-        _row(
-            "section 5.4",
-            "CMA_iter1-R against two-stream",
-            "params",
-            size["CMA-R"],
-            f"{size['CMA-R'] / both:.2f} of two-stream",
-            fewer,
-            size["CMA-R"] < both,
-            instead=size["CMA"] < both,
-        ),
-        _row(
-            "section 3.2",
-            "conv_q, conv_k, conv_v",
-            "width / channels",
-            block.q.out_channels,
-            f"{block.q.out_channels} of 1024",
-            "output channels of q, k and v at C = 1024",
-            halves,
-        ),
-        _row(
-            "section 3.2",
-            "max-pool before k and v",
-            "stride",
-            stride,
-            str(stride),
-            "positions on a side that share a key, at 28 x 28",
-            stride,
-        ),
-        _row(
-            "figure 1",
-            "input of the block",
-            "channels",
-            width(cma.streams["rgb"], "layer3.4"),
-            "1024 channels",
-            "width of res4",
-            width(cma.streams["rgb"], "layer3.4"),
-        ),
-        _row(
-            "section 4.1",
-            "each branch",
-            "CMA blocks",
-            len(cma.positions),
-            ", ".join(cma.positions),
-            "every other block of res3 and res4",
-            len(cma.positions),
-        ),
-        _row("section 4.4", "RGB branch", "input values", inputs["rgb"], "224 x 224 x 3", "one frame", inputs["rgb"]),
-        _row("section 4.4", "flow branch", "input values", inputs["flow"], "224 x 224 x 10", stem, inputs["flow"]),
-    ]
+        _row("2", "CMA_iter1-R", "params", fused, f"{pruned:.2f}x", seen, pruned, whole),
+        _row("section 5.4", less, "params", fused, f"{fused / both:.2f} of two-stream", fewer, fused < both,
+             size["CMA"] < both),
+        _row("section 3.2", "conv_q, conv_k, conv_v", "width / channels", q, f"{q} of 1024", outputs, halves),
+        _count("section 3.2", "max-pool before k and v", "stride", stride, shared),
+        _count("figure 1", "input of the block", "channels", res4, "width of res4", shown=f"{res4} channels"),
+        _count("section 4.1", "each branch", "CMA blocks", len(cma.positions), "every other block of res3 and res4",
+               shown=places),
+        _count("section 4.4", "RGB branch", "input values", inputs["rgb"], "one frame", shown="224 x 224 x 3"),
+        _count("section 4.4", "flow branch", "input values", inputs["flow"], stem, shown="224 x 224 x 10"),
+    ]  # fmt: skip

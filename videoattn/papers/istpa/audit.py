@@ -25,17 +25,16 @@ from videoattn.papers.istpa.counted import (
     shapes,
     without_scale,
 )
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared
+from videoattn.reporting.audit import MISPRINT, AuditRow, compared, counted, millions
 from videoattn.reporting.cost import parameters
 from videoattn.reporting.printed import printed_value
 
-MEGA = Decimal(10**6)
 ROWS = ("Original", "1 scale", "2 scales", "3 scales")
 FRAMES = {"training": 3, "testing": 25}
 BLOCKS = ("Block A", "Block B", "Block C")
 POOLS = ("pool3", "pool4", "pool5")
 NARROW = ("inception-3b", "inception-4e", "inception-5b")
-_row = functools.partial(compared, "istpa")
+_row, _count = (functools.partial(f, "istpa") for f in (compared, counted))
 
 
 def rows() -> list[AuditRow]:
@@ -47,7 +46,7 @@ def _table_10() -> Iterator[AuditRow]:
     for name in (VGG, BN, RESIDUAL):
         for scales, row in enumerate(ROWS):
             plain, total, reading = cell(name, scales)
-            yield _row("10", row, name, total, millions(total), reading, total / MEGA, instead=plain / MEGA)
+            yield _count("10", row, name, total, reading, instead=plain)
 
 
 def cell(name: str, scales: int) -> tuple[int, int, str]:
@@ -104,7 +103,7 @@ def _sizes_of_maps() -> Iterator[AuditRow]:
     for block in BLOCKS:
         yield from _size("section 5.1.1", block, residual[block], "frames of 299 x 299, before the activation")
     channels = residual["Fully Connected"].channels
-    yield _row("section 5.1.1", "Fully Connected", "channels", channels, str(channels), "its input", channels)
+    yield _count("section 5.1.1", "Fully Connected", "channels", channels, "its input")
     place = "Conv2d_4a_3x3"
     yield from _size("section 5.1.2", place, residual[place], "frames of 299 x 299, before the activation")
     for stage in (3, 4, 5):
@@ -124,22 +123,21 @@ def _size(place: str, row: str, found: Scale, reading: str, plain: Scale | None 
         ("side", found.size[0], plain and plain.size[0]),
         ("channels", found.channels, plain and plain.channels),
     ):
-        yield _row(place, row, quantity, value, str(value), reading, value, instead=other, otherwise=MISPRINT)
+        yield _count(place, row, quantity, value, reading, instead=other, otherwise=MISPRINT)
 
 
 def _section_5_3() -> Iterator[AuditRow]:
     for name in (VGG, BN, RESIDUAL):
-        row = functools.partial(_row, "section 5.3", name)
         (plain, total, reading), (with_plain, with_layer, _) = cell(name, 0), cell(name, 3)
-        yield row("Params", total, millions(total), reading, total / MEGA, instead=plain / MEGA)
+        yield _count("section 5.3", name, "Params", total, reading, instead=plain)
         more, built = with_layer - total, with_plain - plain
         reading = f"table 10, the last row less the first; as built {built:,}"
-        yield row("extra Params", more, millions(more), reading, more / MEGA, instead=built / MEGA)
+        yield _count("section 5.3", name, "extra Params", more, reading, instead=built)
         extra, base = (figure("section 5.3", name, column) for column in ("extra Params", "Params"))
         of_base, of_sum, exact = 100 * extra / base, 100 * extra / (base + extra), 100 * more / Decimal(total)
         reading = f"{extra}M of the original's {base}M are {of_base:.3f}%, of both {of_sum:.3f}%; counted, {exact:.3f}%"
         value = of_sum if name == RESIDUAL else of_base
-        yield row("extra Params share", more, f"{exact:.2f}%", reading, value, instead=exact)
+        yield _row("section 5.3", name, "extra Params share", more, f"{exact:.2f}%", reading, value, instead=exact)
     costs = {when: multiply_adds(frames) for when, frames in FRAMES.items()}
     shares = " and ".join(f"{100 * part / whole:.2f}% at K = {FRAMES[when]}" for when, (part, whole) in costs.items())
     reading = (
@@ -148,10 +146,6 @@ def _section_5_3() -> Iterator[AuditRow]:
     )
     cost = costs["training"][0]
     yield _row("section 5.3", "attention layer", "complexity", cost, "C K (W H)^2", reading, False, otherwise=MISPRINT)
-
-
-def millions(value: int) -> str:
-    return f"{value / MEGA:.2f}M"
 
 
 def shown(scale: Scale) -> str:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from videoattn.papers.rcca.complexity import (
-    GIGA,
-    MEGA,
     added_as_printed,
     added_parameters,
     bare,
@@ -18,10 +16,10 @@ from videoattn.papers.rcca.complexity import (
 )
 from videoattn.papers.rcca.experiments import VARIANTS, Variant
 from videoattn.papers.rcca.sentences import sentences
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared
+from videoattn.reporting.audit import GIGA, MEGA, MISPRINT, AuditRow, compared, counted, millions
 from videoattn.reporting.printed import lines
 
-_row = functools.partial(compared, "rcca")
+_row, _count = (functools.partial(f, "rcca") for f in (compared, counted))
 
 
 def rows() -> list[AuditRow]:
@@ -46,20 +44,20 @@ def _cells(table: str, row: str, name: str) -> Iterator[AuditRow]:
     """The four figures of one row of a table."""
     variant = VARIANTS[name]
     (size, cost), (base_size, base_cost) = built(variant), built(bare(variant))
-    flops, millions = quoted(variant)
+    flops, quoted_size = quoted(variant)
     share, size_share = 100 * Decimal(cost) / base_cost, 100 * Decimal(size) / base_size
-    shown = (f"{cost / GIGA:.1f}G", f"{share:.1f}%", f"{size / MEGA:.2f}M", f"{size_share:.1f}%")
+    shown = f"{share:.1f}%", f"{size_share:.1f}%"
     if variant.block is None:
-        yield _row(table, row, "FLOPs", cost, shown[0], *_baseline(variant))
-        yield _row(table, row, "FLOPs share", cost, shown[1], "the network without modules, over itself", share)
-        reading = f"24.3M as its paper rounds it, printed with a decimal more; as built {shown[2]}, 400 classes"
+        yield _count(table, row, "FLOPs", cost, *_baseline(variant), cost)
+        yield _row(table, row, "FLOPs share", cost, shown[0], "the network without modules, over itself", share)
+        reading = f"24.3M as its paper rounds it, printed with a decimal more; as built {millions(size)}, 400 classes"
         if variant.kind == "tsm":
-            yield _row(table, row, "Param", size, shown[2], reading, round(size / MEGA, 1), size / MEGA)
+            yield _count(table, row, "Param", size, reading, round(size / MEGA, 1) * MEGA, size)
         else:
-            yield _row(table, row, "Param", size, shown[2], "400 classes", size / MEGA)
-        yield _row(table, row, "Param share", size, shown[3], "the network without modules, over itself", size_share)
+            yield _count(table, row, "Param", size, "400 classes")
+        yield _row(table, row, "Param share", size, shown[1], "the network without modules, over itself", size_share)
         return
-    total, total_size = flops + added_as_printed(variant), millions + added_parameters(variant) / MEGA
+    total, total_size = flops + added_as_printed(variant), quoted_size + added_parameters(variant) / MEGA
     tried = "; ".join(f"{reading}: {g:.1f}G, {m:.2f}M" for reading, (g, m) in structure_c().items())
     if variant.structure == "c":
         notes = dict.fromkeys(("FLOPs", "Param"), f"Tried, added up as in the other rows: {tried}")
@@ -67,28 +65,28 @@ def _cells(table: str, row: str, name: str) -> Iterator[AuditRow]:
     else:
         notes = {
             "FLOPs": f"{_what(variant)}. Printed: {flops}G quoted + {added_as_printed(variant):.2f}G = {total:.2f}G",
-            "Param": f"400 classes. Printed: {millions}M quoted + {added_parameters(variant):,} = {total_size:.3f}M",
+            "Param": f"400 classes. Printed: {quoted_size}M quoted + {added_parameters(variant):,} = {total_size:.3f}M",
             "share": f"the printed {total:.1f}G over the printed {flops}G",
-            "Param share": f"as built; printed {total_size:.2f}M over printed {millions}M",
+            "Param share": f"as built; printed {total_size:.2f}M over printed {quoted_size}M",
         }
-    of_printed, of_size = 100 * round(total, 1) / flops, 100 * round(total_size, 2) / millions
-    yield _row(table, row, "FLOPs", cost, shown[0], notes["FLOPs"], total, cost / GIGA)
+    of_printed, of_size = 100 * round(total, 1) / flops, 100 * round(total_size, 2) / quoted_size
+    yield _count(table, row, "FLOPs", cost, notes["FLOPs"], total * GIGA, cost)
     wrong = {"otherwise": MISPRINT} if variant.structure != "c" else {}
     reading = notes["share"] + (f" is {of_printed:.1f}%" if wrong else "")
-    yield _row(table, row, "FLOPs share", cost, shown[1], reading, of_printed, share, **wrong)
-    yield _row(table, row, "Param", size, shown[2], notes["Param"], total_size, size / MEGA)
-    yield _row(table, row, "Param share", size, shown[3], notes["Param share"], of_size, size_share)
+    yield _row(table, row, "FLOPs share", cost, shown[0], reading, of_printed, share, **wrong)
+    yield _count(table, row, "Param", size, notes["Param"], total_size * MEGA, size)
+    yield _row(table, row, "Param share", size, shown[1], notes["Param share"], of_size, size_share)
 
 
-def _baseline(variant: Variant) -> tuple[str, Decimal, Decimal]:
-    """Reading of a baseline's FLOPs, its figure, and the plain one."""
+def _baseline(variant: Variant) -> tuple[str, Decimal]:
+    """Reading of a baseline's FLOPs, and the figure under it."""
     cost, ruled = built(variant)[1], built(variant, "thop-2020")[1]
     if variant.kind == "tsm":
         reading = "33G as its paper rounds it, printed with a decimal more; the multiply-adds are"
-        return f"{reading} {cost / GIGA:.2f}G", round(cost / GIGA), cost / GIGA
+        return f"{reading} {cost / GIGA:.2f}G", round(cost / GIGA) * GIGA
     norms = (ruled - cost) // 2  # thop adds 2 an element of a batch norm, and next to nothing else
     reading = f"quoted; the multiply-adds are {cost / GIGA:.2f}G, with 1 an element of each batch norm"
-    return f"{reading} {(cost + norms) / GIGA:.2f}G", (cost + norms) / GIGA, cost / GIGA
+    return f"{reading} {(cost + norms) / GIGA:.2f}G", Decimal(cost + norms)
 
 
 def _what(variant: Variant) -> str:

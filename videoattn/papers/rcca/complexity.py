@@ -21,6 +21,7 @@ from videoattn.papers.rcca.closed_forms import (
     rcca_parameters,
 )
 from videoattn.papers.rcca.experiments import PROFILES, Variant, build
+from videoattn.reporting.audit import GIGA, MEGA
 from videoattn.reporting.cost import count, parameters
 from videoattn.reporting.printed import printed_value
 
@@ -30,7 +31,6 @@ SIDES = {"conv2": 56, "conv3": 28, "conv4": 14, "conv5": 7}
 WIDTHS = {"tsm": (256, 512, 1024, 2048), "mfnet": (96, 192, 384, 768)}
 FRAMES = {"tsm": 8, "mfnet": 16}
 QUOTED = {"tsm": "TSM", "mfnet": "MF-Net"}  # rows of table 5
-GIGA, MEGA = Decimal(10**9), Decimal(10**6)
 
 
 @functools.cache

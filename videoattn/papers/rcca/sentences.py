@@ -10,8 +10,6 @@ import torch
 from videoattn.backbones.positions import places
 from videoattn.papers.rcca.closed_forms import computed_keys, needed_keys
 from videoattn.papers.rcca.complexity import (
-    GIGA,
-    MEGA,
     PLACE,
     added_as_printed,
     added_multiply_adds,
@@ -23,9 +21,9 @@ from videoattn.papers.rcca.complexity import (
 )
 from videoattn.papers.rcca.experiments import PROFILES, VARIANTS, build
 from videoattn.papers.rcca.reach import known, meeting
-from videoattn.reporting.audit import MISPRINT, AuditRow, compared
+from videoattn.reporting.audit import GIGA, MEGA, MISPRINT, AuditRow, compared, counted
 
-_row = functools.partial(compared, "rcca")
+_row, _count = (functools.partial(f, "rcca") for f in (compared, counted))
 UNITS = "2 a multiply-add with T + H + W - 2 keys a query"
 
 
@@ -100,10 +98,8 @@ def _structure() -> Iterator[AuditRow]:
         f"until every position knows of every other; until any two are known to a third, which is all that a pooled "
         f"read-out needs, {steps['meeting']}"
     )
-    yield _row("section 1", "RCCA-3D", "CCA-3D modules", rcca.recurrence, str(rcca.recurrence), "R", rcca.recurrence)
-    yield _row(
-        "section 3.2", "RCCA-3D", "steps for every pair", steps["known"], str(steps["known"]), reading, steps["known"]
-    )
+    yield _count("section 1", "RCCA-3D", "CCA-3D modules", rcca.recurrence, "R")
+    yield _count("section 3.2", "RCCA-3D", "steps for every pair", steps["known"], reading)
     with torch.device("meta"):
         networks = [build(bare(v), PROFILES["paper"], classes=2).backbone for v in (rcca, mfnet)]
     counts = {
@@ -114,10 +110,9 @@ def _structure() -> Iterator[AuditRow]:
         "section 4.1", "TSM and MF-Net", "blocks of stages 1 to 5", sum(blocks), ", ".join(map(str, blocks)),
         "both networks; stage 1 is the stem", not counts and ", ".join(map(str, blocks)) == "1, 3, 4, 6, 3",
     )  # fmt: skip
-    places_ = mfnet.positions
-    yield _row(
-        "section 4.1", "non-local and RCCA-3D", "modules in a network", len(places_), ", ".join(places_),
-        "as in table 5 for MF-Net; one alone in TSM", len(places_),
+    yield _count(
+        "section 4.1", "non-local and RCCA-3D", "modules in a network", len(mfnet.positions),
+        "as in table 5 for MF-Net; one alone in TSM", shown=", ".join(mfnet.positions),
     )  # fmt: skip
     inner = PLACE[0] // rcca.reduction
     yield _row(
@@ -129,33 +124,30 @@ def _structure() -> Iterator[AuditRow]:
 def _added() -> Iterator[AuditRow]:
     """Section 4.3 and 4.2: what a module, a step, a stage or a way of sampling adds."""
     tsm, rcca = VARIANTS["tsm-none"], VARIANTS["tsm-r3"]
-    row = functools.partial(_row, "section 4.3")
+    row, count = (functools.partial(f, "section 4.3") for f in (_row, _count))
     size, cost = built(tsm)
     flops, _ = quoted(tsm)
-    yield row("TSM", "FLOPs", cost, f"{cost / GIGA:.1f}G", "ResNet-50, 8 frames, 400 classes", cost / GIGA)
-    yield row("TSM", "parameters", size, f"{size / MEGA:.2f}M", "ResNet-50, 400 classes", size / MEGA)
+    yield count("TSM", "FLOPs", cost, "ResNet-50, 8 frames, 400 classes", places=1)
+    yield count("TSM", "parameters", size, "ResNet-50, 400 classes", places=2)
     added, more = added_multiply_adds(rcca), added_parameters(rcca)
     plain = f"built: T + H + W products a query, 1 a multiply-add. Printed: {UNITS}"
     printed = {r: added_as_printed(replace(rcca, recurrence=r)) for r in (1, 3, 4)}
     module = "one RCCA-3D module"
-    yield row(
-        module, "extra FLOPs", added, f"{added / GIGA:.1f}G", f"{plain}: {printed[3]:.2f}G", printed[3], added / GIGA
-    )
+    yield count(module, "extra FLOPs", added, f"{plain}: {printed[3]:.2f}G", printed[3] * GIGA, added, places=1)
     yield row(
         module, "extra FLOPs share", added, f"{100 * added / cost:.0f}%", f"{plain}, over the quoted {flops}G",
         100 * printed[3] / flops, 100 * added / cost,
     )  # fmt: skip
-    yield row(module, "extra parameters", more, f"{more / MEGA:.2f}M", "q, k, v with bias, and gamma", more / MEGA)
+    yield count(module, "extra parameters", more, "q, k, v with bias, and gamma")
     share = 100 * more / size
     yield row(module, "extra parameters share", more, f"{share:.1f}%", "of TSM as built", share)
     early = replace(rcca, positions=("conv2_2",))
     total, whole = built(early)[1], flops + added_as_printed(early)
     reading = f"{plain}, to the quoted {flops}G: {whole:.2f}G"
-    yield row("RCCA-3D in stage 2", "FLOPs", total, f"{total / GIGA:.1f}G", reading, whole, total / GIGA)
+    yield count("RCCA-3D in stage 2", "FLOPs", total, reading, whole * GIGA, total)
     for name, r in (("one step more", 1), ("R = 4", 4), ("R = 3", 3)):
-        count = added_multiply_adds(replace(rcca, recurrence=r))
-        reading = f"{plain}: {printed[r]:.2f}G"
-        yield row(name, "extra FLOPs", count, f"{count / GIGA:.1f}G", reading, printed[r], count / GIGA)
+        own = added_multiply_adds(replace(rcca, recurrence=r))
+        yield count(name, "extra FLOPs", own, f"{plain}: {printed[r]:.2f}G", printed[r] * GIGA, own)
     reading = (
         "in testing, if a video is taken as 10 clips instead of one, which the paper does not say; in training equal"
     )
