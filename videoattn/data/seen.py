@@ -9,7 +9,7 @@ from pathlib import Path
 
 from videoattn.data.content import settled
 from videoattn.data.datasets.videos import Source
-from videoattn.data.decode.video_info import VideoInfo
+from videoattn.data.decode.decoder import VideoInfo, chosen_backend
 from videoattn.errors import RunError
 from videoattn.locations import cache_root
 
@@ -62,8 +62,9 @@ class Seen:
 
 
 def seen_videos() -> Seen:
-    """What this machine remembers of videos, as the installed decoders read them."""
-    return Seen(cache_root() / f"videos-decord-{version('decord')}-av-{version('av')}.jsonl")
+    """What this machine remembers of videos, as the chosen backend and the installed decoders read them."""
+    versions = f"decord-{version('decord')}-av-{version('av')}"
+    return Seen(cache_root() / f"videos-{chosen_backend()}-first-{versions}.jsonl")
 
 
 def _tuple(values: list | None) -> tuple | None:
