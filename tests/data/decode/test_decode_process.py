@@ -214,12 +214,17 @@ def test_memory_is_used_again_where_nothing_in_it_is_in_use(clips):
     assert len(places) == 1
 
 
+def numbers_later(frames, go, answers) -> None:
+    go.wait(60)
+    answers.put(numbers(frames))
+
+
 def test_a_forked_copy_has_the_frames_it_was_forked_with(clips):
     context = multiprocessing.get_context("fork")
     with Decoder() as decoder:
         frames = decoder.frames(clips["pyav"], [3, 4])
         go, answers = context.Event(), context.SimpleQueue()
-        worker = context.Process(target=lambda: (go.wait(10), answers.put(numbers(frames))), daemon=True)
+        worker = context.Process(target=numbers_later, args=(frames, go, answers), daemon=True)
         worker.start()
         del frames
         assert numbers(decoder.frames(clips["pyav"], [9, 10])) == [9, 10]
