@@ -22,8 +22,11 @@ ROUNDS = 5
 
 
 def main(paths: Sequence[str]) -> None:
-    """Print ms a video, and the ratio to bare PyAV, of each way to read. Raises UnreadableVideo, and InputError for less
-    than two videos: the last one read stays open, and the measurement is of videos that are opened."""
+    """Print ms a video, and the ratio to bare PyAV, of each way to read.
+
+    Raises UnreadableVideo, and InputError for less than two videos: the last one read stays open, and opening is to be
+    measured too.
+    """
     if len(set(paths)) < 2:
         raise InputError(f"{len(set(paths))} videos; at least two are needed")
     decoders = {backend: Decoder(time_limit=600, backend=backend) for backend in BACKENDS}
