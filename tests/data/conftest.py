@@ -24,8 +24,15 @@ def decoder():
 
 
 @pytest.fixture(scope="module")
+def by_decord():
+    """Reads with decord what it reads right."""
+    with Decoder(backend="decord") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> dict[str, Path]:
-    """One clip of 24 numbered frames for each decoder."""
+    """One clip of 24 numbered frames that decord reads right, and one that is for PyAV alone."""
     folder = tmp_path_factory.mktemp("clips")
     return {
         "decord": encode(folder / "h264.mp4", gray(24, 64, 64), b_frames=2, group=8),

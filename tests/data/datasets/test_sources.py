@@ -48,11 +48,11 @@ def noise(tmp_path_factory) -> dict[str, Path]:
 @given(
     first=st.integers(0, 39), length=st.integers(1, 60), indices=st.lists(st.integers(-9, 60), min_size=1, max_size=5)
 )
-def test_frames_of_a_part_are_those_of_the_whole(decoder, noise, served, first, length, indices):
-    path = noise[served]
+def test_frames_of_a_part_are_those_of_the_whole(by_decord, noise, served, first, length, indices):
+    path, decoder = noise[served], by_decord
     part = Source(path, frames=(first, first + length))
     count = min(length, 40 - first)
-    assert decoder.info(part) == VideoInfo(count, 32, 64, 25.0, served, first=first)
+    assert decoder.info(part) == VideoInfo(count, 32, 64, 25.0, served, timed=True, first=first)
     there = [first + min(max(index, 0), count - 1) for index in indices]
     np.testing.assert_array_equal(decoder.frames(part, indices), decoder.frames(path, there))
     np.testing.assert_array_equal(
@@ -109,8 +109,8 @@ def test_neither_end_of_a_part_is_off_by_a_rounded_number(decoder, clocks, kind)
     ],
 )
 @pytest.mark.parametrize("served", ["decord", "pyav"])
-def test_a_part_behind_the_end_is_unreadable_and_the_others_are_not(decoder, clips, served, part, reason):
-    source = Source(clips[served], **part)
+def test_a_part_behind_the_end_is_unreadable_and_the_others_are_not(by_decord, clips, served, part, reason):
+    source, decoder = Source(clips[served], **part), by_decord
     for read in (decoder.info, lambda source: decoder.frames(source, [0])):
         with pytest.raises(UnreadableVideo) as caught:
             read(source)
@@ -154,7 +154,9 @@ def test_a_part_of_a_file_that_changes_is_cut_anew(decoder, tmp_path):
 def test_one_file_is_inspected_once_for_all_its_parts(clips, monkeypatch):
     asked, ask = [], Decoder._ask
     monkeypatch.setattr(
-        Decoder, "_ask", lambda self, deadline, request: (asked.append(request["do"]), ask(self, deadline, request))[1]
+        Decoder,
+        "_ask",
+        lambda self, deadline, request, *shape: (asked.append(request["do"]), ask(self, deadline, request, *shape))[1],
     )
     with Decoder() as decoder:
         parts = [Source(clips["pyav"], frames=(i, i + 2)) for i in range(5)]

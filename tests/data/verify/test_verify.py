@@ -75,7 +75,7 @@ def test_a_whole_data_set_passes(ucf, decoded, cache, capsys):
     assert ["1", "train", "2", "2", "2", "0", "0", "80", "0.00"] in rows
     assert ["1", "test", "1", "1", "1", "0", "0", "40", "0.00"] in rows
     assert "videos: 3 of 3, 00:00 left" in told.out
-    assert "readable: 3 of 3 (3 by decord)" in told.out
+    assert "readable: 3 of 3 (3 by pyav)" in told.out
     assert told.err == ""
     (full,) = cache.glob("verify/*.txt")
     assert f"in full: {full}\n" in told.out

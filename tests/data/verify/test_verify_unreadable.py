@@ -75,4 +75,4 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch, capsys):
         "empty.avi": "an empty file",
     }
     assert told.err.endswith("unreadable (5)\n")
-    assert "readable: 2 of 7 (1 by decord, 1 by pyav)" in told.out
+    assert "readable: 2 of 7 (2 by pyav)" in told.out

@@ -82,7 +82,7 @@ class Session:
         state = state_of(path)
         before, found = self.found.get(path, ((), None))
         if before != state:
-            pictures = Pictures(path)
+            pictures = self._open((), Pictures(path))
             found = inspect(pictures)
             self.found[path] = state, found
             if pictures.cached:  # reading them next costs no decoding
@@ -91,9 +91,14 @@ class Session:
 
     def _pictures(self, path: str, timed: bool) -> Pictures:
         key = (path, timed, state_of(path))
-        if self.pictures[0] != key:
-            self.pictures = key, Pictures(path, timed=timed)
-        return self.pictures[1]
+        return self.pictures[1] if self.pictures[0] == key else self._open(key, Pictures(path, timed=timed))
+
+    def _open(self, key: tuple, pictures: Pictures) -> Pictures:
+        """Instead of the file that was open."""
+        if self.pictures[1]:
+            self.pictures[1].close()
+        self.pictures = key, pictures
+        return pictures
 
     def _decord(self, path: str, height: int, width: int) -> "decord.VideoReader":
         import decord  # only where it is asked for: it takes long to load, and leaks

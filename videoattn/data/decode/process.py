@@ -20,6 +20,9 @@ from videoattn.errors import RunError
 
 SHARED = 3  # pieces of memory for frames; the last is for frames that are copied from it
 _START = 60.0  # seconds that it may take to start
+# Memory of frames that are gone serves the next ones; given back to the system and taken anew it costs as much time as
+# decoding does.
+_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
 
 class Lost(Exception):
@@ -66,7 +69,7 @@ class Child:
         self.renew()
         self.link, theirs = socket.socketpair()
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OPENBLAS_NUM_THREADS": "1"}
+        variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OPENBLAS_NUM_THREADS": "1", **_HEAP}
         with theirs:
             try:
                 self.process = subprocess.Popen(

@@ -57,6 +57,11 @@ class Pictures:
         self.stream.codec_context.thread_count = 1
         self._restart()
 
+    def close(self) -> None:
+        """Give its memory back at once."""
+        self._frames, self.current, self.cached = iter(()), None, []  # the first holds this object
+        self.container.close()
+
     def seek(self, time: int) -> None:
         """Go to the key frame at or before `time`, or to the start where the container cannot seek."""
         try:
