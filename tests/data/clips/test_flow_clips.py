@@ -178,5 +178,5 @@ def test_impossible_streams_are_named(data, streams, changes, text):
     flow = data.flow_cache("flow", SEGMENTS)
     with pytest.raises(InputError, match=text):
         Clips(data.lists[0], replace(SEGMENTS, **changes), train=True, streams=streams, flow=flow)
-    with pytest.raises(InputError, match="or there is no flow"):
+    with pytest.raises(InputError, match="but there is no flow"):
         Clips(data.lists[0], SEGMENTS, train=True, streams=BOTH)

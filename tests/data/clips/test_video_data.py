@@ -164,6 +164,9 @@ def test_where_there_may_be_flow_videos_are_read_to_the_end(tmp_path, builds):
 def test_flow_is_computed_when_it_is_first_asked_for(root, builds):
     data = VideoData(lambda: listed("folder", root), flow=DIS)
     data.clips("train", WITH_FLOW)[0, 0]
+    for settings in (PLAIN, replace(WITH_FLOW, short_side=18, test_crops=3)):
+        with pytest.raises(InputError, match="streams are"):
+            data.clips("train", settings, streams=("flow", "warped"))
     assert builds == []
     for subset in ("train", "test"):
         clips = data.clips(subset, WITH_FLOW, streams=("rgb", "flow"))
@@ -192,7 +195,7 @@ def test_a_video_that_has_no_flow_is_named(root, tmp_path, builds):
     data = VideoData(lambda: listed("folder", tmp_path / "videos"), flow=DIS, max_unreadable=0.0)
     (tmp_path / "videos" / "test" / "same" / "00001.mp4").write_text("no more a video")
     data.clips("test", WITH_FLOW)
-    with pytest.raises(RunError, match=r"1 videos have no flow, the first: .*same/00001\.mp4"):
+    with pytest.raises(RunError, match=r"no flow of 1 of the videos, the first: .*same/00001\.mp4"):
         data.clips("train", WITH_FLOW, streams=("flow",))
 
 

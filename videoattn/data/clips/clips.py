@@ -90,6 +90,8 @@ class Clips(Dataset):
         self._cache = FrameCache(memory)
         self._decoder = Decoder()
         self._check()
+        if self.streams != ("rgb",) and flow is None:
+            raise InputError(f"streams are {self.streams}, but there is no flow")
 
     def view(
         self,
@@ -97,7 +99,6 @@ class Clips(Dataset):
         seed: int | None = None,
         settings: ClipSettings | None = None,
         streams: Sequence[str] | None = None,
-        flow: FlowCache | None = None,
     ) -> "Clips":
         """The same videos with what is given changed; what has been decoded and the decoder are shared.
 
@@ -107,7 +108,6 @@ class Clips(Dataset):
         other.seed = self.seed if seed is None else seed
         other.settings = settings or self.settings
         other.streams = self.streams if streams is None else tuple(streams)
-        other.flow = flow or self.flow
         for name in ("short_side", "aspect"):
             if getattr(other.settings, name) != getattr(self.settings, name):
                 raise InputError(
@@ -124,8 +124,8 @@ class Clips(Dataset):
             check_ten_crops(self.videos)
         if not self.streams or not set(self.streams) <= set(STREAMS) or {"flow", "warped"} <= set(self.streams):
             raise InputError(f"streams are {self.streams}; 'rgb', one of 'flow' and 'warped', or both are possible")
-        if self.streams != ("rgb",) and (self.flow is None or not own.fields):
-            raise InputError(f"streams are {self.streams}, but fields is {own.fields} or there is no flow")
+        if self.streams != ("rgb",) and not own.fields:
+            raise InputError(f"streams are {self.streams}, but fields is 0; it must be at least 1")
         if self.pixels is None:
             return
         frames = own.taken(test=not self.train)
@@ -263,7 +263,7 @@ class Clips(Dataset):
             )
         except UnreadableVideo as error:
             raise RunError(f"a video cannot be read: {error}") from error
-        return torch.from_numpy(frames).permute(0, 3, 1, 2)
+        return torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()  # what follows is faster so
 
     def _fields(self, index: int, wanted: np.ndarray) -> Tensor:
         """(n, 2, H, W) float32 in [-1, 1]."""

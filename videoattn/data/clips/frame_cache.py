@@ -75,13 +75,16 @@ class FrameCache:
         `read(video, times)` gives those that are not here. The result may be what is kept: change a copy of it.
         """
         rows, images = self._kept.get((stream, video)) or (np.full(count, -1), None)
-        if rows[wanted].min() < 0:
-            absent = np.unique(wanted[rows[wanted] < 0])
+        place = rows[wanted]
+        if place.min() < 0:
+            absent = np.unique(wanted[place < 0])
             fresh = read(video, absent)
             rows = rows.copy()
             rows[absent] = np.arange(len(absent)) + (0 if images is None else len(images))
             images = fresh if images is None else torch.cat([images, fresh])
             if self.take(fresh.nbytes):
                 self._kept[stream, video] = rows, images
-        place = torch.from_numpy(rows[wanted])
-        return images if torch.equal(place, torch.arange(len(images))) else images[place]
+            place = rows[wanted]
+        if len(place) == len(images) and np.array_equal(place, np.arange(len(images))):
+            return images
+        return images.index_select(0, torch.from_numpy(place))
