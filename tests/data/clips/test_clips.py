@@ -13,6 +13,7 @@ from clips import encode, everything, gray, numbers
 from textures import texture
 
 from videoattn.data.clips.clips import Clips, augment
+from videoattn.data.clips.frame_cache import FrameCache
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets.videos import Sample, VideoList
 from videoattn.data.decode.decoder import Decoder
@@ -115,8 +116,10 @@ def test_kept_frames_give_equal_items(clips, folder, chosen):
                 first, second = read[epoch, i], kept.view(seed=0)[epoch, i]
                 assert torch.equal(first[0]["rgb"], second[0]["rgb"])
                 assert first[1] == second[1] == i
-        assert kept._cache.left + sum(images.nbytes for _, images in kept._cache._kept.values()) == memory
+        ready = sum(clip["rgb"].nbytes for clip, _ in kept._cache.items.values())
+        assert kept._cache.left + ready + sum(images.nbytes for _, images in kept._cache._kept.values()) == memory
         assert kept._cache.left >= 0
+        assert (ready > 0) == (memory == 1 << 20 and chosen.frames in (4, 8) and chosen.size == 32)
     before = len(asked(kept.view(seed=1)))
     assert before < len(asked(read))
 
@@ -128,6 +131,38 @@ def test_a_short_video_is_read_once_for_all_epochs_and_views(clips, folder):
         for epoch in range(3):
             torch.testing.assert_close(data.view(seed=seed)[epoch, 0][0]["rgb"], expected)
     assert data._decoder.asked == [("square", [0, 1, 2, 3], (32, 32))]
+
+
+def test_rgb_is_rounded_as_in_published_runs(clips):
+    data = clips(PLAIN, "square", train=False)
+    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (augment.IMAGENET_MEAN, augment.IMAGENET_STD))
+    assert torch.equal(data[0][0]["rgb"][0], data.raw(0)["rgb"] * (1 / (255 * std)) - mean / std)
+
+
+def test_a_clip_may_be_changed_by_who_gets_it(clips):
+    data = clips(PLAIN, "square", train=True, memory=1 << 20)
+    for epoch in range(3):
+        clip, _ = data[epoch, 0]
+        assert list(clip) == ["rgb"]
+        clip["more"] = clip.pop("rgb")
+
+
+def test_what_finds_no_room_leaves_what_is_kept_as_it_is():
+    cache, reads = FrameCache(2 * 4), []
+
+    def read(video, times):
+        reads.append((video, times.tolist()))
+        return torch.from_numpy(10 * video + times).float()
+
+    for wanted, expected in (([1, 3], [1, 3]), ([0, 3, 1, 2, 2], [0, 2]), ([3, 1], None), ([2], [2])):
+        before = len(reads)
+        assert cache.read("rgb", 0, np.array(wanted), 5, read).tolist() == wanted
+        assert reads[before:] == ([] if expected is None else [(0, expected)])
+    assert cache.read("rgb", 1, np.array([4]), 5, read).tolist() == [14]
+    assert (cache.left, pickle.loads(pickle.dumps(cache)).left) == (0, 8)
+    assert cache.has_all("rgb", 0, 2)
+    assert not cache.has_all("rgb", 0, 5)
+    assert not cache.has_all("flow", 0, 0)
 
 
 def test_few_frames_are_read_as_a_whole_for_training_where_there_is_room(clips):

@@ -117,7 +117,7 @@ def test_test_items_are_views_normalised(data):
     centre, label = clips[0]
     assert label == data.lists[1].samples[0].label
     torch.testing.assert_close(centre["flow"][0], whole["flow"][..., inside, inside])
-    torch.testing.assert_close(centre["rgb"][0], augment.normalise(whole["rgb"][..., inside, inside]))
+    assert torch.equal(centre["rgb"][0], augment.normalise(whole["rgb"][..., inside, inside]))
     ten = data.clips("test", replace(SEGMENTS, test_crops=10), streams=BOTH)[0][0]
     assert ten["rgb"].shape == (10, 3, 3, 24, 24)
     torch.testing.assert_close(ten["flow"][0], whole["flow"][..., :24, :24])
@@ -178,5 +178,5 @@ def test_impossible_streams_are_named(data, streams, changes, text):
     flow = data.flow_cache("flow", SEGMENTS)
     with pytest.raises(InputError, match=text):
         Clips(data.lists[0], replace(SEGMENTS, **changes), train=True, streams=streams, flow=flow)
-    with pytest.raises(InputError, match="or there is no flow"):
+    with pytest.raises(InputError, match="but there is no flow"):
         Clips(data.lists[0], SEGMENTS, train=True, streams=BOTH)

@@ -35,8 +35,9 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_videos_are_inspected_once(root, tmp_path, monkeypatch):
         clips.close()
 
 
-def test_where_there_may_be_flow_videos_are_read_to_the_end(tmp_path, builds):
+def test_where_there_may_be_flow_videos_are_read_to_the_end(tmp_path, builds, cache):
     encode(tmp_path / "single.mp4", gray(1, 16, 16))
     encode(tmp_path / "pair.mp4", gray(2, 16, 16))
     for name in ("torn", "good"):
@@ -153,6 +154,7 @@ def test_where_there_may_be_flow_videos_are_read_to_the_end(tmp_path, builds):
         assert [[sample.name for sample in videos.samples] for videos in data.lists] == [["pair.mp4", "good"]] * 2
         assert data.unreadable[0] == "single.mp4: 1 frame, no flow"
         assert [line.partition(":")[0] for line in data.unreadable] == ["single.mp4", "torn"] * 2
+    assert len(list(cache.glob("*.jsonl"))) == 2  # what is known of all frames, and of two
     with pytest.raises(RunError, match=r"2 of 4 videos cannot be read"):
         VideoData(lists, flow=DIS, max_unreadable=0.4)
     assert builds == []
@@ -164,6 +166,9 @@ def test_where_there_may_be_flow_videos_are_read_to_the_end(tmp_path, builds):
 def test_flow_is_computed_when_it_is_first_asked_for(root, builds):
     data = VideoData(lambda: load_splits("folder", root), flow=DIS)
     data.clips("train", WITH_FLOW)[0, 0]
+    for settings in (PLAIN, replace(WITH_FLOW, short_side=18, test_crops=3)):
+        with pytest.raises(InputError, match="streams are"):
+            data.clips("train", settings, streams=("flow", "warped"))
     assert builds == []
     for subset in ("train", "test"):
         clips = data.clips(subset, WITH_FLOW, streams=("rgb", "flow"))
@@ -180,6 +185,8 @@ def test_flow_is_computed_when_it_is_first_asked_for(root, builds):
     np.testing.assert_array_equal(
         plain[0, :, 0], clips.flow.fields(data.lists[1].samples[2].path, [0, 1]).reshape(4, 16, 16)
     )
+    stretched = data.clips("test", replace(WITH_FLOW, aspect=1.5), streams=("flow",))
+    assert stretched[0][0]["flow"].shape == clips[0][0]["flow"].shape
     larger = data.clips("test", replace(WITH_FLOW, short_side=18, aspect=1.5), streams=("flow",))
     assert larger.flow.settings == replace(DIS, short_side=18, aspect=1.5)
     clips.close()
@@ -192,7 +199,7 @@ def test_a_video_that_has_no_flow_is_named(root, tmp_path, builds):
     data = VideoData(lambda: load_splits("folder", tmp_path / "videos"), flow=DIS, max_unreadable=0.0)
     (tmp_path / "videos" / "test" / "same" / "00001.mp4").write_text("no more a video")
     data.clips("test", WITH_FLOW)
-    with pytest.raises(RunError, match=r"1 videos have no flow, the first: .*same/00001\.mp4"):
+    with pytest.raises(RunError, match=r"no flow of 1 of the videos, the first: .*same/00001\.mp4"):
         data.clips("train", WITH_FLOW, streams=("flow",))
 
 

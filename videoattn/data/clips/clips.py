@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from videoattn.data.clips import augment
 from videoattn.data.clips.frame_cache import SHORT, FrameCache
-from videoattn.data.clips.settings import ClipSettings, field_indices, frame_indices
+from videoattn.data.clips.settings import ClipSettings, field_indices, frame_indices, is_fixed, places
 from videoattn.data.clips.targets import check_ten_crops, flippable, target
 from videoattn.data.datasets.videos import VideoList
 from videoattn.data.decode.decoder import Decoder, UnreadableVideo, VideoInfo, short_side
@@ -85,11 +85,13 @@ class Clips(Dataset):
             missing = [sample.name for sample in videos.samples if sample.name not in tensors]
             if missing:
                 raise InputError(f"extra tensors {key!r} lack {len(missing)} of the videos, first {missing[0]}")
-        self._check()
         self._infos = dict(enumerate(infos or ()))
         self._alike = alike
         self._cache = FrameCache(memory)
         self._decoder = Decoder()
+        self._check()
+        if self.streams != ("rgb",) and flow is None:
+            raise InputError(f"streams are {self.streams}, but there is no flow")
 
     def view(
         self,
@@ -97,7 +99,6 @@ class Clips(Dataset):
         seed: int | None = None,
         settings: ClipSettings | None = None,
         streams: Sequence[str] | None = None,
-        flow: FlowCache | None = None,
     ) -> "Clips":
         """The same videos with what is given changed; what has been decoded and the decoder are shared.
 
@@ -107,7 +108,6 @@ class Clips(Dataset):
         other.seed = self.seed if seed is None else seed
         other.settings = settings or self.settings
         other.streams = self.streams if streams is None else tuple(streams)
-        other.flow = flow or self.flow
         for name in ("short_side", "aspect"):
             if getattr(other.settings, name) != getattr(self.settings, name):
                 raise InputError(
@@ -119,12 +119,13 @@ class Clips(Dataset):
 
     def _check(self) -> None:
         own = self.settings
+        self._name = f"{own} {self.streams}"  # a text's hash is computed once
         if not self.train and own.test_crops == 10:
             check_ten_crops(self.videos)
         if not self.streams or not set(self.streams) <= set(STREAMS) or {"flow", "warped"} <= set(self.streams):
             raise InputError(f"streams are {self.streams}; 'rgb', one of 'flow' and 'warped', or both are possible")
-        if self.streams != ("rgb",) and (self.flow is None or not own.fields):
-            raise InputError(f"streams are {self.streams}, but fields is {own.fields} or there is no flow")
+        if self.streams != ("rgb",) and not own.fields:
+            raise InputError(f"streams are {self.streams}, but fields is 0; it must be at least 1")
         if self.pixels is None:
             return
         frames = own.taken(test=not self.train)
@@ -143,15 +144,32 @@ class Clips(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[dict[str, Tensor], int | Tensor]:
         epoch, index = item if isinstance(item, tuple) else (0, item)
+        if (self._name, index) in self._cache.items:
+            clip, label = self._cache.items[self._name, index]
+            return dict(clip), label
         sample = self.videos.samples[index]
         clip, mirrored = self._training(epoch, index) if self.train else (self._views(index), False)
         if "rgb" in clip:
             clip["rgb"] = self._normalised(clip["rgb"])
-        views = len(next(iter(clip.values())))
+        views, used = len(next(iter(clip.values()))), sum(maps.nbytes for maps in clip.values())
         for key, tensors in self.extra.items():
             value = tensors[sample.name]
             clip[key] = value if self.train else value.expand(views, *value.shape)
-        return clip, target(self.videos, sample, mirrored)
+        label = target(self.videos, sample, mirrored)
+        if self._is_still(index) and self._cache.take(used):
+            self._cache.items[self._name, index] = dict(clip), label
+        return clip, label
+
+    def _is_still(self, index: int) -> bool:
+        """Whether a training clip is the same in all epochs; such clips are kept ready."""
+        own = self.settings
+        if not self.train or self.pixels is not None or not self._is_uncut(*self._size(index)):
+            return False
+        return is_fixed(own, self._info(index).frames)
+
+    def _is_uncut(self, height: int, width: int) -> bool:
+        own = self.settings
+        return height == width == own.size and own.scales in ((1.0,), augment.CENTRE) and not own.flip
 
     def raw(self, index: int, rng: np.random.Generator | None = None) -> dict[str, Tensor]:
         """What is taken from one video, before cropping: "rgb", uint8 (3, T, H, W), and "flow", float32 (2 L, T, H, W);
@@ -169,7 +187,8 @@ class Clips(Dataset):
                 clip["rgb"] = self._rgb(index, frames, wanted).transpose(0, 1)
             else:
                 fields = field_indices(self.settings, wanted, frames)
-                found = self._cache.read(stream, index, fields.ravel(), self._fields)  # (T L, 2, H, W)
+                count = places(self.settings, frames)
+                found = self._cache.read(stream, index, fields.ravel(), count, self._fields)  # (T L, 2, H, W)
                 clip["flow"] = found.unflatten(0, fields.shape).flatten(1, 2).transpose(0, 1)
         return clip
 
@@ -177,8 +196,8 @@ class Clips(Dataset):
         """(n, 3, H, W); all frames are read at once where they will be drawn, are few, and there is room."""
         some = self.train and frames <= SHORT and not self._cache.has_all("rgb", index, frames)
         if some and 3 * frames * math.prod(self._size(index)) <= self._cache.left:
-            self._cache.read("rgb", index, np.arange(frames), self._frames)
-        return self._cache.read("rgb", index, wanted, self._frames)
+            self._cache.read("rgb", index, np.arange(frames), frames, self._frames)
+        return self._cache.read("rgb", index, wanted, frames, self._frames)
 
     def _training(self, epoch: int, index: int) -> tuple[dict[str, Tensor], bool]:
         """The clip, and whether it is mirrored."""
@@ -190,8 +209,8 @@ class Clips(Dataset):
         if self.pixels is not None:
             image, mirrored = augment.draw_padded(clip["rgb"], rng, chance=flip)
             return {"rgb": image}, mirrored
-        if height == width == size and scales in ((1.0,), augment.CENTRE) and not self.settings.flip:
-            return clip, False  # nothing to cut
+        if self._is_uncut(height, width):
+            return clip, False
         crop = augment.draw_crop(rng, height=height, width=width, size=size, scales=scales, flip=flip)
         return augment.apply_crop(clip, crop, size), crop.flip
 
@@ -205,6 +224,8 @@ class Clips(Dataset):
             cut = augment.ten_crops(clip, own.size)
         else:
             cut = {stream: maps[None] for stream, maps in augment.centre_crop(clip, own.size).items()}
+        if own.test_clips == 1:
+            return cut
         order = "crop c (clip t) h w -> (clip crop) c t h w"
         return {stream: rearrange(maps, order, clip=own.test_clips) for stream, maps in cut.items()}
 
@@ -242,7 +263,7 @@ class Clips(Dataset):
             )
         except UnreadableVideo as error:
             raise RunError(f"a video cannot be read: {error}") from error
-        return torch.from_numpy(frames).permute(0, 3, 1, 2)
+        return torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()  # what follows is faster so
 
     def _fields(self, index: int, wanted: np.ndarray) -> Tensor:
         """(n, 2, H, W) float32 in [-1, 1]."""

@@ -97,13 +97,18 @@ def frame_indices(
     starts at the centres of `clips` segments.
     """
     clips, length = settings.test_clips if test else 1, settings.taken(test=test)
-    behind = max(settings.fields, 1)  # frames or fields that must follow
     frames = places(settings, frames)
+    span = _span(settings, length)
     if settings.sampling == "uniform":
-        return segment_starts(frames, clips * length, behind, rng).reshape(length, clips).T
+        return segment_starts(frames, clips * length, span, rng).reshape(length, clips).T
     run = (length - 1) * settings.stride + 1
-    starts = segment_starts(frames, clips, run - 1 + behind, rng)
-    return snippet_indices(starts, run, frames)[:, :: settings.stride]
+    return snippet_indices(segment_starts(frames, clips, span, rng), run, frames)[:, :: settings.stride]
+
+
+def is_fixed(settings: ClipSettings, frames: int) -> bool:
+    """Whether training always takes the same frames of a video of so many."""
+    starts = max(places(settings, frames) - _span(settings, settings.frames) + 1, 1)
+    return (settings.frames if settings.sampling == "uniform" else 1) % starts == 0
 
 
 def field_indices(settings: ClipSettings, wanted: np.ndarray, frames: int) -> np.ndarray:
@@ -114,3 +119,9 @@ def field_indices(settings: ClipSettings, wanted: np.ndarray, frames: int) -> np
 def places(settings: ClipSettings, frames: int) -> int:
     """How many of the frames of a video can be taken: where fields go with them, all but the last."""
     return max(frames - 1, 1) if settings.fields else frames
+
+
+def _span(settings: ClipSettings, length: int) -> int:
+    """How many frames or fields in a row a segment takes, or a dense clip of `length`."""
+    own = max(settings.fields, 1)
+    return own if settings.sampling == "uniform" else (length - 1) * settings.stride + own

@@ -90,8 +90,10 @@ class VideoData:
                 memory=KEPT_BYTES,
                 extra=self._extra,
             )
-        flows = [self.flow_cache(stream, settings) for stream in streams if stream != "rgb"]
-        return self._made[key].view(settings=settings, streams=streams, seed=seed, flow=next(iter(flows), None))
+        clips = self._made[key].view(settings=settings, streams=streams, seed=seed)
+        for stream in set(clips.streams) - {"rgb"}:
+            clips.flow = self.flow_cache(stream, settings)
+        return clips
 
     def flow_cache(self, stream: str, settings: ClipSettings) -> FlowCache:
         """The flow of all videos for clips of these settings; computed where it is missing. Raises as `clips` does."""
@@ -111,7 +113,7 @@ class VideoData:
                 progress=multiprocessing.parent_process() is None,  # only one of several processes shows it
             )
             if report.unreadable:
-                raise RunError(f"{len(report.unreadable)} videos have no flow, the first: {report.unreadable[0]}")
+                raise RunError(f"no flow of {len(report.unreadable)} of the videos, the first: {report.unreadable[0]}")
             self._flows[own] = cache
         return self._flows[own]
 
