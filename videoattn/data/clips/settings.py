@@ -9,7 +9,7 @@ Departures: where a video ends before a dense clip does, its last frame is repea
 fields are taken; so is the last field.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from videoattn.data.clips import augment
 from videoattn.data.clips.sampling import segment_starts, snippet_indices
 from videoattn.errors import InputError, unknown
 
-LATER = {"later": True}  # marks fields that came later: at their default they are no part of a run's digest
 SAMPLINGS = ("uniform", "dense")
 CROPS = (1, 3, 10)
 
@@ -55,9 +54,9 @@ class ClipSettings:
     flip: float = 0.5
     test_clips: int = 1
     test_crops: int = 1
-    aspect: float | None = field(default=None, metadata=LATER)
-    test_frames: int | None = field(default=None, metadata=LATER)
-    fields: int = field(default=0, metadata=LATER)
+    aspect: float | None = None
+    test_frames: int | None = None
+    fields: int = 0
 
     def __post_init__(self):
         for name, least in (("frames", 1), ("stride", 1), ("size", 1), ("test_clips", 1), ("fields", 0)):

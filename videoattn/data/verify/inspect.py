@@ -12,7 +12,7 @@ from pathlib import Path
 from av.error import FFmpegError
 
 from videoattn.data.datasets.videos import Source, VideoList
-from videoattn.data.decode.decoder import Decoder, UnreadableVideo, VideoInfo
+from videoattn.data.decode.decoder import Decoder, UnreadableVideo, VideoInfo, chosen_backend
 from videoattn.data.decode.pyav import Pictures, Refused
 from videoattn.data.index import FileIndex, Key, part_name, stamp_of
 from videoattn.errors import RunError
@@ -120,7 +120,8 @@ def inspect(decoder: Decoder, source: Path | Source, *, whole: bool) -> VideoInf
 
 def _keys(sources: Sequence[Source], whole: bool) -> dict[Source, Key]:
     """Under which findings are remembered; without folders, where not all of their images are read anyway."""
-    names = ", ".join(f"{name} {version(name)}" for name in DECODERS)
+    versions = ", ".join(f"{name} {version(name)}" for name in DECODERS)
+    names = f"{chosen_backend()} first, {versions}"
     stamps = {}
     for path in dict.fromkeys(source.path for source in sources):
         with suppress(OSError):
