@@ -185,9 +185,10 @@ if __name__ == "__main__":
 
 
 def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path):
-    video = write_gray(tmp_path / "irregular.mp4", np.stack([texture(48, 64, seed) for seed in range(30)]))
+    video = write_gray(tmp_path / "irregular.mp4", np.stack([texture(48, 64, seed) for seed in range(400)]))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, limits[1]))  # no file can grow beyond; this flow needs more
+    # No file can grow beyond, nor the memory in which 32 frames at a time come; this flow needs more.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
     try:
         with pytest.raises(RunError, match=f"could not be written: {os.strerror(errno.EFBIG)}"):
             FlowCache(tmp_path, DIS).build([video], workers=1, progress=False)

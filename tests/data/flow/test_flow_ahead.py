@@ -2,9 +2,9 @@
 
 import pytest
 from textures import write_moving
-from videoattn.data.clips.two_stream import flow_cache
 
 from videoattn import cli
+from videoattn.data.clips.video_data import flow_cache
 from videoattn.data.content_cache import CacheReport
 from videoattn.data.decode.decoder import UnreadableVideo
 from videoattn.data.flow import command as module
