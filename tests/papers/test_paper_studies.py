@@ -7,16 +7,21 @@ import pytest
 import torch
 
 from videoattn.data.clips.settings import ClipSettings
-from videoattn.engine.experiment import Job, Profile, module_of, studies, with_needed
+from videoattn.engine.experiment import Job, Profile, module_of, reads_flow, studies, with_needed
 from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.engine.recipe import digest, values
 from videoattn.engine.runtime import runtime_of
+from videoattn.errors import InputError
 from videoattn.papers import PAPERS
 
 STUDIES = [(paper, study) for paper in PAPERS for study in studies(paper)]
 PROFILES = ("check", "quick", "full", "paper")
 SMALL = PROFILES[:3]
 each_study = pytest.mark.parametrize(("paper", "study"), STUDIES, ids=["-".join(filter(None, own)) for own in STUDIES])
+
+
+def modules(paper: str) -> list:
+    return [module_of(paper, study) for study in studies(paper)]
 
 
 def profile_of(paper: str, study: str, name: str, *, on_videos: bool = False) -> Profile:
@@ -52,9 +57,10 @@ def test_every_network_takes_the_clips_of_its_job(paper, study, name, on_videos,
             continue
         network = built[job.name]
         assert any(weight.requires_grad for weight in network.parameters()), job.name
-        for settings, train in ((job.train, True), (job.test, False), *((own.settings, False) for own in job.extra_tests)):
-            if train and name != "check":
-                continue
+        taken = [(job.test, False), *((own.settings, False) for own in job.extra_tests)]
+        if name == "check":
+            taken.append((job.train, True))
+        for settings, train in taken:
             with torch.no_grad():
                 scores = network.train(train)(clip(job, settings, train=train))
             assert scores[job.stream].shape == (2, 3), (job.name, settings)
@@ -134,6 +140,20 @@ def test_a_users_videos_are_trained_on_one_at_a_time(paper, study, name, study_o
     assert runtime_of(one.parameters, "cuda").parallel == runtime_of(one.parameters, "cpu").parallel == 1
     assert one.profile.jobs
     assert {part[0] for row in one.rows for part in row.parts} == set(one.profile.jobs)
+
+
+@each_study
+def test_the_readme_shows_rows_that_full_gives(paper, study):
+    """Or what is measured of them, which has a row's name in front."""
+    profile = profile_of(paper, study, "full")
+    given = tuple(row.name for row in module_of(paper, study).rows(profile))
+    assert all(row.startswith(given) for _, row in module_of(paper, study).HEADLINE)
+
+
+@pytest.mark.parametrize("paper", [paper for paper in PAPERS if not any(map(reads_flow, modules(paper)))])
+def test_flow_is_refused_where_none_is_read(paper, study_of):
+    with pytest.raises(InputError, match=r"FLOW is 'tvl1'.*RGB alone"):
+        study_of(paper, FLOW="tvl1")
 
 
 def tiny(profile: Profile, **changes: object) -> Profile:
