@@ -12,6 +12,7 @@ from torch import nn
 from videoattn.backbones.inflated import GroupedConv
 from videoattn.backbones.tsn import FrameNetwork
 from videoattn.data.clips import augment
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets.videos import VideoList
 from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.layers.temporal_shift import TemporalShift
@@ -204,7 +205,7 @@ def test_strips_of_grad_cam_and_examples():
     samples = [SimpleNamespace(name=f"{i}", label=i % 2) for i in range(8)]
     frames = torch.randint(0, 255, (3, 8, 32, 32), dtype=torch.uint8)
     videos = VideoList("folder", "test", ("left", "right"), tuple(samples))
-    data = Test(videos=videos, raw=lambda index: frames, settings=SimpleNamespace(frames=8))
+    data = Test(videos=videos, raw=lambda index: {"rgb": frames}, settings=ClipSettings(frames=8), train=False)
     figure = inspection.cam_strips(networks, data, 3)
     widget = inspection.explore(networks, data)
     assert [control.description for control in widget.children[0].children] == ["clip", "block"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from videoattn.data.clips.settings import frame_indices
+from videoattn.data.clips.settings import ClipSettings, frame_indices
 from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Start
 from videoattn.errors import InputError, RunError
 from videoattn.layers.non_local import NonLocalBlock
@@ -153,7 +153,12 @@ class Ends(nn.Module):
 def test_what_is_kept_by_kind():
     kinds = ["relevant", "irrelevant", "irrelevant", "redundant"]
     videos = SimpleNamespace(samples=[SimpleNamespace(name=str(i), label=0) for i in range(3)], classes=("a",))
-    test = Test(videos=videos, settings=SimpleNamespace(frames=4), raw=lambda i: torch.full((3, 4, 8, 8), 100).byte())
+    test = Test(
+        videos=videos,
+        settings=ClipSettings(frames=4),
+        train=False,
+        raw=lambda i: {"rgb": torch.full((3, 4, 8, 8), 100).byte()},
+    )
     data = SimpleNamespace(truth={"clips": {str(i): {"kinds": kinds} for i in range(3)}}, test=lambda job: test)
     network = SimpleNamespace(select=Ends(), eval=lambda: network)
     assert inspection.kept(network, test).tolist() == [[0, 3], [1, 2], [0, 3]]
