@@ -70,7 +70,7 @@ def test_what_the_papers_say():
     assert flow_settings(check("cma", values, ("folder",))) == (
         FlowSettings(algorithm="tvl1", short_side=256, aspect=1.0),
     )
-    found = [(own.short_side, own.compensated) for own in flow_settings(check("istpa", values, ("folder",)))]
+    found = [(own.short_side, own.warped) for own in flow_settings(check("istpa", values, ("folder",)))]
     assert sorted(found) == [(256, False), (340, False), (340, True)]
     rgb = check("cma", values | {"JOBS": "rgb"}, ("folder",))
     with pytest.raises(InputError, match="the studies of cma look at RGB alone on folder: they need no flow"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from videoattn.data.datasets import about
+from videoattn.data.datasets import dataset_info
 from videoattn.engine.experiment import module_of, studies
 from videoattn.engine.loop import Shuffle
 from videoattn.engine.parameters import check
@@ -41,7 +41,7 @@ def test_protocols_fill_what_is_printed(paper, study, protocol):
     given, kinds = rows(paper, study, own), (study,) if study else (protocol.data_set, "")
     missing = set()
     for cells in protocol.cells:
-        assert set(cells.splits) <= set(about(protocol.data_set).splits)
+        assert set(cells.splits) <= set(dataset_info(protocol.data_set).splits)
         found = lines(paper, cells.table, columns=cells.columns, rows=cells.rows, kinds=kinds)
         missing |= {line.ours for line in found} - given
     assert missing <= ({"reinforced+flow+warped"} if study == "streams" else set())  # reinforced are ResNets alone
@@ -159,7 +159,7 @@ def test_values_are_those_that_the_papers_print(case):
 def test_steps_of_pyramid_attention_as_epochs(study, data_set):
     """12,000 steps of 64 videos, the rate lowered every 4,000; of flow 30,000, lowered every 12,000."""
     own = profile("istpa", study, next(p for p in module_of("istpa", study).PROTOCOLS if p.data_set == data_set))
-    videos = about(data_set).counts[1][0]
+    videos = dataset_info(data_set).counts[1][0]
     each = len(Shuffle(round(0.9 * videos) if study else videos, 0, 64)) // 64
     wanted = {"recipe": (4000, 8000, 12000)}
     if study:

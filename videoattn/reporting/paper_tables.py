@@ -91,7 +91,7 @@ def filled_tables(records: Mapping[int, Record], protocol: Protocol) -> Iterator
 
 def kinds_of(record: Record) -> tuple[str, ...]:
     """The kinds of records that one is, as `lines` takes them."""
-    return (record.part,) if record.part else (data_name(record), "")
+    return (record.study,) if record.study else (data_name(record), "")
 
 
 def _markdown(shown: Sequence[tuple[Line, str]], paper: str, here: str) -> str:

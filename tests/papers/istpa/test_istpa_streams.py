@@ -21,7 +21,6 @@ from videoattn.papers.istpa.streams import inspection
 from videoattn.papers.istpa.streams.experiments import (
     CHECK,
     FULL,
-    HEADLINE,
     IDT,
     PAPER,
     PROFILES,
@@ -119,7 +118,6 @@ def test_rows_fuse_by_search():
     assert found["rgb+flow+idt"].parts == (("rgb-scales-1", "rgb", 1), ("flow-scales-1", "flow", 1), ("idt", "idt", 1))
     assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held out"}
     assert {row.searched for row in found.values() if len(row.parts) == 1} == {""}
-    assert {row for _, row in HEADLINE} <= {row.name for row in every_row(PROFILES["quick"])}
     few = replace(CHECK, jobs=jobs("scales-1")[:2])
     assert [row.name for row in every_row(few)][:3] == ["rgb", "flow", "rgb+flow"]
 
