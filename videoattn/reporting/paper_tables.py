@@ -14,7 +14,7 @@ from videoattn.reporting.printed import Line, lines
 from videoattn.reporting.tables import METRICS, NOT_RUN, accuracy, data_name, percent
 
 # What a protocol leaves open, and what a plan holds besides the profile.
-OTHER = {"jobs", "seeds", "probe", "workers", "lanes", "max_unreadable", "variants", "attentions"}
+OTHER = {"jobs", "seeds", "probe", "max_unreadable", "variants"}
 OTHER |= {"data", "pretrained", "init"}
 SHOWN = 5  # differences that a message names
 
