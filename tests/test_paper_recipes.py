@@ -11,15 +11,18 @@ import numpy as np
 import official
 import official_frames
 import pytest
-from videoattn.engine.by_parameters import study_of
 
 from videoattn.data.datasets import load
+from videoattn.data.flow.cache import FlowCache
+from videoattn.engine.experiment import studies
 from videoattn.engine.parameters import check
 from videoattn.engine.record import read
+from videoattn.engine.study import make_study
+from videoattn.engine.task import fresh_network
 from videoattn.errors import InputError, RunError
 from videoattn.evaluation.multilabel import charades_metrics
 from videoattn.locations import repository
-from videoattn.papers import data_sets, parts
+from videoattn.papers import data_sets
 
 FRAMES, HEIGHT, WIDTH = 12, 64, 80
 
@@ -100,7 +103,7 @@ def test_make_runs_the_papers_own_recipe(paper, tmp_path, cache):
 def run(paper: str, root: Path, data: Path, **values: str):
     """A study of the profile check, for one step."""
     given = {"DATA": str(data), "RUNS": str(root / "runs"), "STEPS": "1"} | values
-    study = study_of(check(paper, given, data_sets(paper)))
+    study = make_study(check(paper, given, data_sets(paper)))
     return study, study.run()
 
 
@@ -112,7 +115,7 @@ def test_a_chain_of_pre_training_and_fine_tuning(tmp_path, cache, capsys):
     assert record.complete
     assert record.recipe["init"] == {"name": "mini_kinetics", "of": first.digest}
     assert "tensors loaded" in record.results[0]["initial"]
-    network, _ = tuned.fresh(tuned.jobs[0], 0)
+    network, _ = fresh_network(tuned.task("tsm-none", 0))
     before, ours = first.network("tsm-none", 0).state_dict(), network.state_dict()
     last = [name for name in ours if ".fc." in name]
     assert last
@@ -135,7 +138,7 @@ def test_several_heads(tmp_path, cache):
     metrics = record.results[0]["metrics"]
     assert set(metrics) == {"tsn-none verb", "tsn-none noun"}
     assert [len(metrics[f"tsn-none {head}"]["confusion"]) for head in ("verb", "noun")] == [3, 4]
-    assert study.data.main.description()["name"] == "epic55-p01-25"
+    assert study.main.description()["name"] == "epic55-p01-25"
 
 
 def test_several_labels(tmp_path, cache):
@@ -148,10 +151,18 @@ def test_several_labels(tmp_path, cache):
 def test_all_studies_of_a_paper_take_its_data_sets(tmp_path, cache):
     """What is not trained here: that every study can be made on each data set that its protocols name."""
     for paper in LIGHT:
-        for part in parts(paper):
+        for part in studies(paper):
             for name in ("hmdb51", "something_v1"):
                 data = tmp_path / paper / part / name
                 data.mkdir(parents=True)
                 given = {"DATASET": name, "DATA": str(MAKE[name](data / "set" if name == "hmdb51" else data))}
-                study = study_of(check(paper, given | {"PROFILE": "check"}, data_sets(paper)), part)
+                study = make_study(check(paper, given | {"PROFILE": "check"}, data_sets(paper)), part)
                 assert study.jobs
+
+
+def test_a_training_on_rgb_alone_computes_no_flow(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(FlowCache, "build", None)
+    _, record = run("cma", tmp_path, made("hmdb51", tmp_path), DATASET="hmdb51", JOBS="rgb")
+    assert record.complete
+    assert list(record.results[0]["metrics"]) == ["rgb"]
+    assert not (tmp_path / "cache" / "flow").exists()

@@ -3,24 +3,18 @@
 import pytest
 
 from videoattn import cli
+from videoattn.data.clips import video_data
 from videoattn.data.content_cache import CacheReport
+from videoattn.data.decode.decoder import VideoInfo
 from videoattn.data.flow.cache import FlowCache, FlowSettings
+from videoattn.data.verify.inspect import Finding
+from videoattn.engine.experiment import flow_settings
 from videoattn.engine.parameters import check
-from videoattn.papers import flow_settings
-from videoattn.papers.cma import study as cma
-from videoattn.papers.istpa.streams import study as streams
+from videoattn.errors import InputError
 
 
 @pytest.fixture
-def root(tmp_path):
-    for name in ("train/a/1.mp4", "train/a/2.mp4", "train/b/3.mp4", "train/b/4.mp4", "test/a/5.mp4"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    return tmp_path
-
-
-@pytest.fixture
-def built(monkeypatch, root):
+def built(monkeypatch):
     """The settings of all flow that is asked for."""
     asked = []
 
@@ -28,37 +22,47 @@ def built(monkeypatch, root):
         asked.append(self.settings)
         return CacheReport(0, len(videos), ())
 
+    def inspect(lists, **_):
+        info = VideoInfo(frames=9, height=64, width=64, fps=25.0, decoder="pyav")
+        return {sample.source: Finding(whole=True, limit=1.0, info=info) for own in lists for sample in own.samples}
+
     monkeypatch.setattr(FlowCache, "build", build)
-    monkeypatch.setenv("VIDEOATTN_CACHE", str(root / "cache"))
+    monkeypatch.setattr(video_data, "inspect_videos", inspect)
     return asked
 
 
-def sets(module, parameters):
-    """Prepares the clips of all jobs of a study."""
-    made = module.study(parameters)
-    for job in made.jobs:
-        made.data._set(module.VARIANTS[job.name])
+def read(study):
+    """Asks for the training clips of all jobs."""
+    for job in study.jobs:
+        study.data.train(job, 0)
+
+
+STUDIES = pytest.mark.parametrize(("paper", "study"), [("cma", ""), ("istpa", "streams")])
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "dis"])
-@pytest.mark.parametrize(("paper", "module"), [("cma", cma), ("istpa", streams)])
-def test_the_command_computes_what_the_study_reads(root, built, paper, module, algorithm):
-    values = {"PROFILE": "paper", "DATASET": "folder", "DATA": str(root), "FLOW": algorithm}
-    sets(module, check(paper, values, ("folder",)))
+@STUDIES
+def test_the_command_computes_what_the_study_reads(study_of, videos, built, paper, study, algorithm):
+    read(study_of(paper, study, PROFILE="paper", **videos, FLOW=algorithm, PRETRAINED="false"))
     wanted = set(built)
     built.clear()
     more = [] if algorithm == "auto" else ["--algorithm", algorithm]
-    assert cli.main(["data", "flow", "folder", str(root), "--paper", paper, *more]) == 0
+    assert cli.main(["data", "flow", "folder", videos["DATA"], "--paper", paper, *more]) == 0
     assert set(built) == wanted
     assert {own.algorithm for own in wanted} == {"tvl1" if algorithm == "auto" else algorithm}
 
 
-@pytest.mark.parametrize("profile", ["check", "cpu", "gpu"])
-@pytest.mark.parametrize(("paper", "module"), [("cma", cma), ("istpa", streams)])
-def test_other_profiles_say_what_they_read_too(root, built, paper, module, profile):
-    parameters = check(paper, {"PROFILE": profile, "DATASET": "folder", "DATA": str(root)}, ("folder",))
-    sets(module, parameters)
-    assert set(flow_settings(parameters)) == set(built)
+@pytest.mark.parametrize("profile", ["check", "quick", "full"])
+@STUDIES
+def test_other_profiles_say_what_they_read_too(study_of, videos, built, paper, study, profile):
+    one = study_of(paper, study, PROFILE=profile, **videos)
+    read(one)
+    assert set(flow_settings(one.parameters)) == set(built)
+
+
+def test_jobs_of_rgb_alone_have_no_flow_computed(study_of, videos, built):
+    read(study_of("cma", **videos, JOBS="rgb,rgb-nl"))
+    assert built == []
 
 
 def test_what_the_papers_say():
@@ -67,4 +71,7 @@ def test_what_the_papers_say():
         FlowSettings(algorithm="tvl1", short_side=256, aspect=1.0),
     )
     found = [(own.short_side, own.warped) for own in flow_settings(check("istpa", values, ("folder",)))]
-    assert found == [(340, False), (340, True), (256, False), (256, True)]
+    assert sorted(found) == [(256, False), (340, False), (340, True)]
+    rgb = check("cma", values | {"JOBS": "rgb"}, ("folder",))
+    with pytest.raises(InputError, match="the studies of cma look at RGB alone on folder: they need no flow"):
+        flow_settings(rgb)

@@ -9,7 +9,7 @@ from example import record as small_record
 
 from videoattn import published
 from videoattn.engine.protocol import IMAGENET, Start
-from videoattn.engine.recipe import rehearsed, values
+from videoattn.engine.recipe import dry_run, values
 from videoattn.engine.record import Record
 from videoattn.papers.istpa.experiments import PROTOCOLS as PYRAMID
 from videoattn.papers.rcca.experiments import PAPER, PROTOCOLS
@@ -26,7 +26,7 @@ def record(protocol=HMDB, *, split=1, top1=0.5, profile=None, start=None, **chan
     own = profile or replace(PAPER, **protocol.changes)
     start = start or Start(protocol.start)
     plan = values(own) | start.plan() | {"seeds": [0, 1], "data": ["a", f"b{split}"]}
-    for name in ("workers", "lanes", "max_unreadable", "probe"):
+    for name in ("max_unreadable", "probe"):
         del plan[name]
     rows = [(job, seed) for job in own.jobs for seed in (0, 1)]
     results = [
@@ -62,15 +62,13 @@ def found(own: Record, protocol=HMDB) -> list[str]:
 def test_the_protocol_itself_has_no_departures():
     assert found(record()) == []
     assert found(record(split=2)) == []
-    assert (
-        found(record(profile=replace(PAPER, jobs=("tsm-r3",), workers=3, lanes=0))) == []
-    )  # fewer rows, other machine
+    assert found(record(profile=replace(PAPER, jobs=("tsm-r3",), max_unreadable=0.5))) == []  # fewer rows
 
 
 @pytest.mark.parametrize(
     ("own", "says"),
     [
-        (replace(record(), profile="gpu"), "its profile is gpu, not paper"),
+        (replace(record(), profile="full"), "its profile is full, not paper"),
         (replace(record(), complete=False), "it is not complete"),
         (replace(record(), parameters={"DATASET": "hmdb51", "STEPS": 3}), "it is a rehearsal (STEPS=3)"),
         (record(start=Start("scratch")), "its networks start from scratch, not from imagenet"),
@@ -79,12 +77,12 @@ def test_the_protocol_itself_has_no_departures():
             record(profile=replace(PAPER, recipe=replace(PAPER.recipe, lr=0.01))),
             "recipe.lr is 0.01, not 0.02",
         ),
-        (record(profile=replace(PAPER, recipe=rehearsed(PAPER.recipe, 2))), "recipe.rehearsal is 2, not None"),
+        (record(profile=replace(PAPER, recipe=dry_run(PAPER.recipe, 2))), "recipe.max_steps is 2, not None"),
         (
             record(profile=replace(PAPER, uniform=replace(PAPER.uniform, test_crops=1))),
             "uniform.test_crops is 1, not 10",
         ),
-        (record(profile=replace(PAPER, crops=(1,))), "crops is [1], not None"),
+        (record(profile=replace(PAPER, crops=(1,))), "crops is [1], not []"),
         (
             record(data={"train": 3569, "test": 1530, "classes": []}),
             "it has 3569 training and 1530 test videos, not 3570 and 1530",
@@ -163,9 +161,9 @@ def test_a_report_looks_for_the_other_splits(tmp_path):
 
 
 def test_a_report_of_other_runs_says_why_not(tmp_path):
-    small = tmp_path / "rcca" / "cpu-hmdb51-1"
-    replace(record(), profile="cpu").save(small)
-    said = "Not set beside the paper's tables (sections 4.2 to 4.6, tables 5, 8 and 9), since its profile is cpu"
+    small = tmp_path / "rcca" / "quick-hmdb51-1"
+    replace(record(), profile="quick").save(small)
+    said = "Not set beside the paper's tables (sections 4.2 to 4.6, tables 5, 8 and 9), since its profile is quick"
     assert published.run_report(small).endswith(f"{said}, not paper.")
     replace(record(), parameters={"DATASET": "diving48"}).save(small)
     assert published.run_report(small).endswith("The paper has no results on diving48.")
@@ -177,7 +175,7 @@ def test_a_report_of_other_runs_says_why_not(tmp_path):
     ("changes", "says"),
     [
         ({}, ""),
-        ({"profile": "cpu"}, "the run that it started from is not the paper's: its profile is cpu, not paper"),
+        ({"profile": "quick"}, "the run that it started from is not the paper's: its profile is quick, not paper"),
         ({"parameters": {"DATASET": "kinetics400", "STEPS": 2}}, "is not the paper's: it is a rehearsal (STEPS=2)"),
         ({"complete": False}, "is not the paper's: it is not complete"),
         ({"digest": "another"}, "the run that it started from, another, no longer lies in"),

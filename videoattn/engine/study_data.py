@@ -95,13 +95,13 @@ class StudyData:
 
     def _made(self, probe: ProbeSettings | None, flow: FlowSettings | None, held_out: float) -> VideoData:
         if probe is None:
-            pixels = functools.partial(cifar100.pixels, self.parameters.data)
+            images = self.lists[0].data_set == cifar100.NAME
             return VideoData(
                 lambda: self.lists,
                 flow=flow,
-                max_unreadable=self.profile.max_unreadable,
+                max_unreadable=None if images else self.profile.max_unreadable,
                 held_out=held_out,
-                pixels=pixels if self.lists[0].data_set == cifar100.NAME else None,
+                pixels=functools.partial(cifar100.pixels, self.parameters.data) if images else None,
             )
         folder = probe.generate(cache_root() / "probes")
         extra = self.inputs(read_truth(folder)["clips"]) if self.inputs else None

@@ -14,7 +14,7 @@ from videoattn.reporting.printed import Line, lines
 from videoattn.reporting.tables import METRICS, NOT_RUN, accuracy, data_name, percent
 
 # What a protocol leaves open, and what a plan holds besides the profile.
-OTHER = {"jobs", "seeds", "probe", "workers", "lanes", "max_unreadable", "variants", "attentions"}
+OTHER = {"jobs", "seeds", "probe", "max_unreadable", "variants"}
 OTHER |= {"data", "pretrained", "init"}
 SHOWN = 5  # differences that a message names
 
@@ -91,7 +91,7 @@ def filled_tables(records: Mapping[int, Record], protocol: Protocol) -> Iterator
 
 def kinds_of(record: Record) -> tuple[str, ...]:
     """The kinds of records that one is, as `lines` takes them."""
-    return (record.part,) if record.part else (data_name(record), "")
+    return (record.study,) if record.study else (data_name(record), "")
 
 
 def _markdown(shown: Sequence[tuple[Line, str]], paper: str, here: str) -> str:

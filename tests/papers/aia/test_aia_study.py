@@ -1,7 +1,6 @@
 """Every job of every profile gets the network that the paper says; protocols, ensembles and what is shown."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -13,11 +12,11 @@ from torch import nn
 from videoattn.backbones.inflated import GroupedConv
 from videoattn.backbones.tsn import FrameNetwork
 from videoattn.data.clips import augment
+from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets.videos import VideoList
-from videoattn.engine.parameters import check
-from videoattn.errors import InputError
+from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.layers.temporal_shift import TemporalShift
-from videoattn.papers.aia import comparison, inspection
+from videoattn.papers.aia import inspection
 from videoattn.papers.aia.attention import NAMES, Context
 from videoattn.papers.aia.experiments import (
     BEST,
@@ -27,13 +26,12 @@ from videoattn.papers.aia.experiments import (
     PAPER,
     PROFILES,
     VARIANTS,
-    VIDEOS,
+    VIEWS,
     build,
+    job,
     jobs,
     plain,
     rows,
-    settings,
-    study,
 )
 from videoattn.papers.aia.network import RIVALS
 
@@ -52,35 +50,28 @@ class Test(SimpleNamespace):
         return 8
 
 
-def of(tmp_path: Path, **values: object):
-    return study(replace(check("aia", values, ("folder", "ucf101")), runs=tmp_path))
-
-
 @pytest.mark.parametrize("job", ["tsn-CinST", "tsm-none", "gst"])
 def test_the_last_layer_starts_as_the_profile_says(job):
     torch.manual_seed(0)
-    network = build(VARIANTS[job], PROFILES["cpu"], classes=400)
-    assert network.fc.weight.std().item() == pytest.approx(PROFILES["cpu"].last, rel=0.05)
+    network = build(VARIANTS[job], PROFILES["quick"], classes=400)
+    assert network.fc.weight.std().item() == pytest.approx(PROFILES["quick"].last, rel=0.05)
 
 
-@pytest.mark.parametrize("name", PROFILES)
-def test_every_profile_builds_all_of_its_networks(name):
-    profile = PROFILES[name]
-    for job in profile.jobs:
-        variant = VARIANTS[job]
-        with torch.device("meta"):
-            network = build(variant, profile, classes=3)
-        assert any(isinstance(m, TemporalShift) for m in network.modules()) == (variant.kind == "tsm"), job
-        assert any(isinstance(m, GroupedConv) for m in network.modules()) == (variant.kind == "gst"), job
+@pytest.mark.parametrize("name", ["full", "paper"])
+def test_networks_hold_what_their_variants_say(name, networks):
+    for label, network in networks("aia", "", PROFILES[name]).items():
+        variant = VARIANTS[label]
+        assert any(isinstance(m, TemporalShift) for m in network.modules()) == (variant.kind == "tsm"), label
+        assert any(isinstance(m, GroupedConv) for m in network.modules()) == (variant.kind == "gst"), label
         if variant.kind in ("tsn", "tsm"):
             assert isinstance(network.backbone, FrameNetwork)
             assert network.backbone.frames == variant.frames
         kernels = {tuple(m.conv.kernel_size) for m in network.modules() if isinstance(m, Context)}
-        assert kernels == ({variant.kernel} if variant.gate in NAMES else set()), job
+        assert kernels == ({variant.kernel} if variant.gate in NAMES else set()), label
         if variant.gate in RIVALS:
             kind = type(RIVALS[variant.gate][1](16))
             blocks = sum(len(network.backbone.backbone.get_submodule(f"layer{i}")) for i in range(1, 5))
-            assert sum(type(m) is kind for m in network.modules()) == blocks, job
+            assert sum(type(m) is kind for m in network.modules()) == blocks, label
 
 
 @pytest.mark.parametrize("name", ["tsn-none", "tsn-C-133", "tsn-CinST_STinC", "tsm-ST", "c3d", "gst"])
@@ -114,43 +105,31 @@ def test_the_paper_profile_is_the_papers():
     assert PAPER.jobs == tuple(VARIANTS)
     assert set(EIGHT) | set(LONGER) == set(VARIANTS)
     assert {VARIANTS[name].frames for name in LONGER} == {12, 16}
-    assert set(VIDEOS) == set(PROFILES)
     assert {VARIANTS[f"tsn-{plain(name)}"].gate for name in (*RIVALS, *NAMES)} == {*RIVALS, *NAMES}
 
 
 def test_what_is_taken_from_a_video():
-    found = settings(PAPER)
-    assert set(found) == {f"{frames}{way}" for frames in (8, 12, 16) for way in ("", " 1x2", " 3x2")}
-    assert all(one.frames == int(name.split()[0]) and one.scales == augment.CENTRE for name, one in found.items())
-    assert (found["12 3x2"].test_crops, found["12 3x2"].test_clips) == (3, 2)
-    assert (found["16"].test_crops, found["16"].test_clips) == (1, 1)
-    several = settings(replace(PAPER, clips=replace(PAPER.clips, scales=CROPS["multi-scale"])))
-    assert {one.scales for one in several.values()} == {augment.SCALES}
+    for name, frames in (("tsn-C", 8), ("tsm-CinST_STinC-12f", 12), ("tsn-CinST_STinC-16f", 16)):
+        one = job(name, PAPER, FROM_SCRATCH)
+        assert one.train == one.test == replace(PAPER.clips, frames=frames)
+        assert (one.test.test_crops, one.test.test_clips) == (1, 1)
+        views = {own.name: (own.settings.test_crops, own.settings.test_clips) for own in one.extra_tests}
+        assert views == {"1x2": (1, 2), "3x2": (3, 2)}
+        assert {own.settings.frames for own in one.extra_tests} == {frames}
+    assert PROFILES["full"].jobs == EIGHT
+    several = job("tsn-C", replace(PAPER, clips=replace(PAPER.clips, scales=CROPS["multi-scale"])), FROM_SCRATCH)
+    assert (PAPER.clips.scales, several.train.scales) == (augment.CENTRE, augment.SCALES)
 
 
-def test_rows_name_jobs():
-    names = {row.name: row for row in rows(comparison.VIEWS)}
+def test_rows_of_ensembles():
+    names = {row.name: row for row in rows(PAPER)}
     assert set(VARIANTS) < set(names)
-    for row in names.values():
-        assert {part[0] for part in row.parts} <= set(VARIANTS)
+    assert {row.name for row in rows(PROFILES["quick"])} == {name for name in names if "x2" not in name}
     best = plain(BEST)
     ensemble = names[f"tsm-{best} 8+12+16 3x2"]
     assert ensemble.parts == tuple((f"tsm-{best}{n}", "rgb 3x2", 1) for n in ("", "-12f", "-16f"))
     assert jobs(f"tsn-{best} 8+16 3x2") == (f"tsn-{best}", f"tsn-{best}-16f")
-    assert {row.rsplit(" ", 1)[0] for _, row in comparison.HEADLINE} <= set(names)
-
-
-def test_the_study_of_the_probe(tmp_path):
-    ours = of(tmp_path, PROFILE="check")
-    assert [job.name for job in ours.jobs] == list(PROFILES["check"].jobs)
-    assert ours.inspect is not None
-    assert ours.further is not None
-    assert ours.further(ours.jobs[0]) == {}
-    assert PROFILES["gpu"].jobs == EIGHT
-    assert ours.folder.name != of(tmp_path, PROFILE="check", SEEDS=2).folder.name
-    assert [row.name for row in of(tmp_path, PROFILE="cpu").rows] == [n for n in VARIANTS if n in PROFILES["cpu"].jobs]
-    with pytest.raises(InputError, match=r"FLOW is 'tvl1'.*RGB alone"):
-        of(tmp_path, FLOW="tvl1")
+    assert VIEWS == ("1x2", "3x2")
 
 
 def test_metrics_are_split_by_level():
@@ -226,7 +205,7 @@ def test_strips_of_grad_cam_and_examples():
     samples = [SimpleNamespace(name=f"{i}", label=i % 2) for i in range(8)]
     frames = torch.randint(0, 255, (3, 8, 32, 32), dtype=torch.uint8)
     videos = VideoList("folder", "test", ("left", "right"), tuple(samples))
-    data = Test(videos=videos, raw=lambda index: frames, settings=SimpleNamespace(frames=8))
+    data = Test(videos=videos, raw=lambda index: {"rgb": frames}, settings=ClipSettings(frames=8), train=False)
     figure = inspection.cam_strips(networks, data, 3)
     widget = inspection.explore(networks, data)
     assert [control.description for control in widget.children[0].children] == ["clip", "block"]

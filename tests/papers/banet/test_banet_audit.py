@@ -85,7 +85,7 @@ def record(accuracies: dict[str, list[float]], metric: str = "top1") -> Record:
         for row, values in accuracies.items()
         for seed, value in enumerate(values)
     ]
-    return Record(paper="banet", profile="cpu", digest="0", parameters={}, recipe={}, data={}, results=results)
+    return Record(paper="banet", profile="quick", digest="0", parameters={}, recipe={}, data={}, results=results)
 
 
 def verdict(claim: str, one: Record | None) -> str:

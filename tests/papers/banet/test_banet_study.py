@@ -1,7 +1,6 @@
 """The study of BANet: its networks, what they take from a video, further shares, and what is kept."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -11,13 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from videoattn.data.clips.settings import frame_indices
-from videoattn.data.probes.interruption import InterruptionProbe
-from videoattn.engine.parameters import check
+from videoattn.data.clips.settings import ClipSettings, frame_indices
+from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Start
 from videoattn.errors import InputError, RunError
 from videoattn.layers.non_local import NonLocalBlock
-from videoattn.papers.banet import comparison, inspection
-from videoattn.papers.banet import study as studies
+from videoattn.papers.banet import inspection
 from videoattn.papers.banet.attention import LARGEST, FrameAttention, Kept, differences
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.experiments import (
@@ -27,33 +24,26 @@ from videoattn.papers.banet.experiments import (
     VARIANTS,
     VIDEOS,
     build,
+    job,
     rows,
     sampled,
-    settings,
     shares_name,
-    study,
 )
 
 matplotlib.use("Agg")
 
 
-def of(tmp_path: Path, **values: object):
-    return study(replace(check("banet", values, ("folder", "ucf101")), runs=tmp_path))
-
-
-@pytest.mark.parametrize("name", PROFILES)
-def test_every_profile_builds_all_of_its_networks(name):
+@pytest.mark.parametrize("name", ["full", "paper"])
+def test_networks_hold_what_their_variants_say(name, networks):
     profile = PROFILES[name]
-    for job in profile.jobs:
-        variant = VARIANTS[job]
-        with torch.device("meta"):
-            network = build(variant, profile, classes=3)
+    for label, network in networks("banet", "", profile).items():
+        variant = VARIANTS[label]
         after = NonLocalBlock if variant.non_local else CascadedAttention if variant.order else nn.Identity
-        assert type(network.eco.attention) is after, job
-        assert isinstance(network.select, FrameAttention) == (variant.rule == "learned"), job
-        assert (network.eco.side is not None) == variant.full, job
+        assert type(network.eco.attention) is after, label
+        assert isinstance(network.select, FrameAttention) == (variant.rule == "learned"), label
+        assert (network.eco.side is not None) == variant.full, label
         if variant.rule not in ("all", "uniform"):
-            assert network.select.count == (variant.frames or profile.frames), job
+            assert network.select.count == (variant.frames or profile.frames), label
 
 
 @pytest.mark.parametrize("name", ["lite-all", "lite-random", "lite-literal", "lite-cs-sum", "eco-learned-perturbed"])
@@ -75,14 +65,15 @@ def test_the_paper_profile_is_the_papers():
     assert recipe.optimizer == "nesterov"
     assert (PAPER.frames, PAPER.keep, PAPER.every, PAPER.pooled, PAPER.clips.size) == (16, 0.5, 16, 56, 224)
     assert PAPER.jobs == tuple(VARIANTS)
-    assert set(VIDEOS) == set(PROFILES)
 
 
 def test_what_is_taken_from_a_video():
     counts = {name: sampled(VARIANTS[name], PAPER) for name in ("lite-all", "lite-learned", "lite-both-20f", "eco-nl")}
     assert counts == {"lite-all": 16, "lite-learned": 32, "lite-both-20f": 40, "eco-nl": 16}
-    assert {name: one.frames for name, one in settings(PAPER).items()} == {"8": 8, "16": 16, "32": 32, "40": 40}
-    assert set(settings(PROFILES["cpu"])) == {"8"}
+    for name, count in counts.items():
+        one = job(name, PAPER, FROM_SCRATCH)
+        assert (one.train, one.test, one.extra_tests) == (replace(PAPER.clips, frames=count), one.train, ())
+    assert {sampled(VARIANTS[name], PROFILES["full"]) for name in PROFILES["full"].jobs} == {8}
     assert VARIANTS["lite-both-4f"].frames in {VARIANTS[name].frames for name in OTHER_LENGTHS}
 
 
@@ -103,47 +94,40 @@ def test_videos_shorter_than_the_clip_repeat_frames():
 )
 def test_impossible_numbers_of_frames_are_refused_before_training(changes, match):
     with pytest.raises(InputError, match=match):
-        build(VARIANTS["lite-learned"], replace(PROFILES["cpu"], **changes), classes=4)
+        build(VARIANTS["lite-learned"], replace(PROFILES["quick"], **changes), classes=4)
 
 
 def test_weights_that_are_not_there(monkeypatch, tmp_path):
-    monkeypatch.setattr(studies, "cache_root", lambda: tmp_path)
+    monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path))
+    start = Start(IMAGENET)
     with pytest.raises(InputError, match="no weights for the small ECO"):
-        build(VARIANTS["lite-all"], PROFILES["cpu"], classes=4, pretrained=True)
+        build(VARIANTS["lite-all"], PROFILES["quick"], classes=4, start=start)
     with pytest.raises(RunError, match=r"bn_inception\.pth"):
-        build(VARIANTS["lite-all"], PAPER, classes=4, pretrained=True)
+        build(VARIANTS["lite-all"], PAPER, classes=4, start=start)
 
 
-def test_rows_name_jobs():
-    names = {row.name: row for row in rows(((0.25, 0.0), (0.25, 0.5)))}
-    others = ("25% irrelevant", "25% irrelevant, 50% redundant")
-    assert set(names) == {*VARIANTS, *(f"{name} {other}" for name in VARIANTS for other in others)}
-    assert names["lite-all 25% irrelevant"].parts == (("lite-all", "rgb 25% irrelevant", 1),)
-    assert {row for _, row in comparison.HEADLINE} <= set(PROFILES["cpu"].jobs)
-
-
-def test_further_probes_differ_in_their_share_alone(tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(InterruptionProbe, "generate", lambda self, root: asked.append(self) or tmp_path)
-    monkeypatch.setattr(studies, "ClipData", lambda videos, **_: SimpleNamespace(test=lambda use: use))
-    one = of(tmp_path, PROFILE="cpu")
-    further = one.further(one.job("lite-learned"))
-    main, shares = one.data.profile.probe, PROFILES["cpu"].shares
-    assert further == {shares_name(*both): "8" for both in shares}
+def test_further_probes_differ_in_their_share_alone():
+    profile = PROFILES["quick"]
+    one, main = job("lite-learned", profile, FROM_SCRATCH), profile.probe
+    assert [own.name for own in one.extra_tests] == [shares_name(*both) for both in profile.shares]
+    assert {own.settings for own in one.extra_tests} == {one.test}
+    assert [(own.probe.irrelevant, own.probe.redundant) for own in one.extra_tests] == list(profile.shares)
+    assert {(own.probe.train, own.probe.test) for own in one.extra_tests} == {(main.classes, profile.further)}
     whole = {"irrelevant": 0.5, "redundant": 0.0, "train": main.train, "test": main.test}
-    assert [replace(probe, **whole) for probe in asked] == [main] * len(shares)
-    assert [(probe.irrelevant, probe.redundant) for probe in asked] == list(shares)
+    assert [replace(own.probe, **whole) for own in one.extra_tests] == [main] * len(profile.shares)
+    assert [shares_name(*both) for both in ((0.25, 0.0), (0.25, 0.5))] == [
+        "25% irrelevant",
+        "25% irrelevant, 50% redundant",
+    ]
+    names = {row.name: row.parts for row in rows(profile)}
+    assert names["lite-all 25% irrelevant"] == (("lite-all", "rgb 25% irrelevant", 1),)
+    assert len(names) == len(VARIANTS) * (1 + len(profile.shares))
 
 
-def test_on_a_users_videos_there_are_no_further_shares(tmp_path):
-    for name in ("a", "b"):
-        for subset in ("train", "test"):
-            (tmp_path / "videos" / subset / name).mkdir(parents=True)
-            (tmp_path / "videos" / subset / name / "1.mp4").touch()
-    one = of(tmp_path, DATASET="folder", DATA=str(tmp_path / "videos"), PROFILE="cpu")
-    assert one.further(one.jobs[0]) == {}
-    assert one.inspect is None
-    assert {row.name for row in one.rows} == set(VIDEOS["cpu"]["jobs"])
+def test_on_a_users_videos_there_are_no_further_shares(study_of, videos):
+    one = study_of("banet", PROFILE="quick", **videos)
+    assert {own.extra_tests for own in one.jobs} == {()}
+    assert {row.name for row in one.rows} == set(VIDEOS["quick"]["jobs"])
 
 
 class Test(SimpleNamespace):
@@ -169,7 +153,12 @@ class Ends(nn.Module):
 def test_what_is_kept_by_kind():
     kinds = ["relevant", "irrelevant", "irrelevant", "redundant"]
     videos = SimpleNamespace(samples=[SimpleNamespace(name=str(i), label=0) for i in range(3)], classes=("a",))
-    test = Test(videos=videos, settings=SimpleNamespace(frames=4), raw=lambda i: torch.full((3, 4, 8, 8), 100).byte())
+    test = Test(
+        videos=videos,
+        settings=ClipSettings(frames=4),
+        train=False,
+        raw=lambda i: {"rgb": torch.full((3, 4, 8, 8), 100).byte()},
+    )
     data = SimpleNamespace(truth={"clips": {str(i): {"kinds": kinds} for i in range(3)}}, test=lambda job: test)
     network = SimpleNamespace(select=Ends(), eval=lambda: network)
     assert inspection.kept(network, test).tolist() == [[0, 3], [1, 2], [0, 3]]

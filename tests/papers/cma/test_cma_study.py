@@ -1,23 +1,23 @@
 """Every job of every profile gets the network, the weights and the frozen parts that the paper says."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from videoattn.engine.parameters import check
+from videoattn.data.flow.cache import FlowCache, FlowSettings
+from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Start
+from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
-from videoattn.papers.cma.attention import CMABlock
-from videoattn.papers.cma.experiments import CPU, PAPER, PROFILES, ROWS, VARIANTS, Profile, build, study
+from videoattn.papers.cma.experiments import CENTRAL, PAPER, PROFILES, QUICK, ROWS, VARIANTS, Profile, build, job
 from videoattn.papers.cma.network import CMANetwork, SingleStream
 
 CLASSES = 4
 SMALL = {"channels": (4, 8, 8, 16), "stem_width": 4, "layers": (1, 3, 3, 1), "p3d_layers": (1, 1, 2, 1), "p3d_width": 2}
 
 
-def networks(profile: Profile, names: tuple[str, ...]) -> dict[str, nn.Module]:
+def in_turn(profile: Profile, names: tuple[str, ...]) -> dict[str, nn.Module]:
     """The networks of the jobs in order, each started from those before; seeds differ, as they do in a study."""
     built: dict[str, nn.Module] = {}
     for seed, name in enumerate(names):
@@ -28,7 +28,7 @@ def networks(profile: Profile, names: tuple[str, ...]) -> dict[str, nn.Module]:
 
 @pytest.fixture(scope="module")
 def tiny() -> dict[str, nn.Module]:
-    return networks(replace(CPU, **SMALL), tuple(VARIANTS))
+    return in_turn(replace(QUICK, **SMALL), tuple(VARIANTS))
 
 
 def trained(network: nn.Module) -> set[str]:
@@ -45,40 +45,12 @@ def under(prefix: str, network: nn.Module) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-@pytest.mark.parametrize("name", PROFILES)
-def test_every_profile_builds_all_of_its_networks(name, monkeypatch):
-    profile = PROFILES[name]
-    monkeypatch.setattr(CMABlock, "is_identity", lambda block: True)  # the meta device has no numbers to look at
-    with torch.device("meta"):
-        built = networks(profile, profile.jobs)
-    for job, network in built.items():
-        assert trained(network), job
-        assert isinstance(network, CMANetwork if "cma" in VARIANTS[job].kind else SingleStream)
-    done: set[str] = set()
-    for job in profile.jobs:
-        assert set(VARIANTS[job].after) <= done, f"{job} comes before what it starts from"
-        done.add(job)
-
-
 def test_the_paper_profile_is_the_papers():
     assert (PAPER.backbone, PAPER.channels, PAPER.p3d_layers, PAPER.dropout) == ("resnet50", None, (3, 8, 36, 3), 0.7)
     recipe = PAPER.recipe
     assert (recipe.epochs, recipe.batch_size, recipe.lr, recipe.weight_decay) == (30, 128, 0.01, 5e-4)
     views = PAPER.snippets
-    assert (views.length, views.segments, views.test_segments, views.size, views.test_crops) == (5, 3, 25, 224, 10)
-
-
-def test_rows_use_the_streams_that_their_jobs_give_and_the_papers_weights():
-    for row in ROWS:
-        for job, stream, _ in row.parts:
-            assert VARIANTS[job].stream == stream or "cma" in VARIANTS[job].kind, row
-    weights = {row.name: tuple(part[2] for part in row.parts) for row in ROWS}
-    assert [weights[name] for name in ("two-stream", "cma-1-S", "cma-2-S", "cma-3-S")] == [
-        (1, 1),
-        (5, 1),
-        (1, 5),
-        (5, 1),
-    ]
+    assert (views.fields, views.frames, views.test_frames, views.size, views.test_crops) == (5, 3, 25, 224, 10)
 
 
 def test_the_first_iteration_starts_with_the_flow_branch_alone(tiny):
@@ -105,12 +77,12 @@ def test_a_warm_start_takes_over_all_but_the_blocks(tiny, name):
     assert equal({n: ours[n] for n in theirs}, theirs)
 
 
-def test_only_profiles_without_imagenet_weights_start_warm(tmp_path):
+def test_only_profiles_without_imagenet_weights_start_warm():
     assert {name for name, profile in PROFILES.items() if not profile.warm_start} == {"paper"}
     for name, expected in (("cma-1", {"flow", "rgb"}), ("rgb-nl", {"rgb"}), ("rgb", set())):
-        assert set(of(tmp_path, PROFILE="cpu").job(name).after) == expected
-        assert set(of(tmp_path, PROFILE="cpu", PRETRAINED=True).job(name).after) == expected - {"rgb"}
-    cold = networks(replace(CPU, **SMALL, warm_start=False), ("rgb", "flow", "cma-1"))
+        assert set(job(name, QUICK, FROM_SCRATCH).after) == expected
+        assert set(job(name, QUICK, Start(IMAGENET)).after) == expected - {"rgb"}
+    cold = in_turn(replace(QUICK, **SMALL, warm_start=False), ("rgb", "flow", "cma-1"))
     key = "layer2.0.conv1.weight"
     assert not torch.equal(under("streams.rgb.", cold["cma-1"])[key], under("backbone.", cold["rgb"])[key])
 
@@ -169,30 +141,51 @@ def test_p3d_cma_starts_with_both_streams_and_trains_the_block_and_what_is_behin
     }
 
 
-def of(tmp_path: Path, **values: object):
-    return study(replace(check("cma", values, ("folder", "ucf101")), runs=tmp_path))
+@pytest.mark.parametrize("name", ["full", "paper"])
+def test_networks_are_of_the_kind_that_their_variants_say(name, networks):
+    for label, network in networks("cma", "", PROFILES[name]).items():
+        assert isinstance(network, CMANetwork if "cma" in VARIANTS[label].kind else SingleStream), label
 
 
-def test_the_study_of_the_probe_holds_every_job_and_the_rows_that_they_give(tmp_path):
-    ours = of(tmp_path, PROFILE="check")
-    assert [job.name for job in ours.jobs] == list(VARIANTS)
-    assert [row.name for row in ours.rows] == [row.name for row in ROWS]
-    assert [row.name for row in of(tmp_path, PROFILE="cpu").rows if row.name.startswith(("p3d", "transfer"))] == []
-    assert ours.seeds == (0,)
-    assert of(tmp_path, PROFILE="check", SEEDS=3).seeds == (0, 1, 2)
-    assert not any(tmp_path.iterdir())  # nothing is generated or trained yet
+def test_what_each_kind_of_job_reads_and_how_it_is_trained():
+    own = replace(QUICK, rgb_recipe=replace(QUICK.recipe, lr=1), flow_recipe=replace(QUICK.recipe, lr=2))
+    own = replace(own, transfer=replace(QUICK.recipe, lr=3))
+    both = ("rgb", "flow")
+    for name, recipe, streams, clips in (
+        ("rgb", own.rgb_recipe, ("rgb",), own.snippets),
+        ("flow-circular", own.flow_recipe, ("flow",), own.snippets),
+        ("flow-nl", own.recipe, ("flow",), own.snippets),
+        ("cma-2", own.recipe, both, own.snippets),
+        ("p3d-flow", own.flow_recipe, ("flow",), own.dense),
+        ("p3d-cma-1", own.recipe, both, own.dense),
+        ("transfer-cma-1", own.transfer, both, own.snippets),
+    ):
+        one = job(name, own, FROM_SCRATCH)
+        assert (one.recipe, one.stream, one.streams) == (recipe, VARIANTS[name].stream, streams)
+        assert one.train == one.test == clips
+        assert one.flow == FlowSettings(algorithm="dis", short_side=44)
+        assert one.probe == (own.probe.second() if name.startswith("transfer") else own.probe)
+        assert one.initial == ("" if VARIANTS[name].after else name)
 
 
-def test_what_changes_the_results_changes_the_folder(tmp_path):
-    folders = [
-        of(tmp_path, **values).folder
-        for values in (
-            {"PROFILE": "check"},
-            {"PROFILE": "cpu"},
-            {"PROFILE": "check", "SEEDS": 2},
-            {"PROFILE": "check", "FLOW": "tvl1"},
-            {"PROFILE": "check", "PRETRAINED": True},
-        )
+def test_rows_fuse_with_the_papers_weights():
+    weights = {row.name: tuple(part[2] for part in row.parts) for row in ROWS}
+    assert [weights[name] for name in ("two-stream", "cma-1-S", "cma-2-S", "cma-3-S")] == [
+        (1, 1),
+        (5, 1),
+        (1, 5),
+        (5, 1),
     ]
-    assert len({folder.name for folder in folders}) == len(folders)
-    assert of(tmp_path, PROFILE="check", FLOW="dis").folder == folders[0]  # what the profile says anyway
+
+
+@pytest.mark.parametrize("pretrained", ["false", "true"])
+def test_without_a_run_to_transfer_from_the_networks_are_trained_here(pretrained, study_of, ucf101, monkeypatch):
+    """As the message of `PROFILE=paper DATASET=ucf101` advises; found out before any flow is computed."""
+    monkeypatch.setattr(FlowCache, "build", None)
+    given = {"PROFILE": "paper", "DATASET": "ucf101", "DATA": str(ucf101), "PRETRAINED": pretrained}
+    one = study_of("cma", **given)
+    assert tuple(own.name for own in one.jobs) == CENTRAL
+    assert {earlier for own in one.jobs for earlier in own.after} <= set(CENTRAL)
+    assert {"rgb", "flow", "two-stream", "rgb-nl-S", "cma-1-R", "cma-1-S"} <= {row.name for row in one.rows}
+    with pytest.raises(InputError, match=r"transfer-rgb fine-tunes networks of another data set: give INIT="):
+        study_of("cma", **given, JOBS="transfer-rgb")

@@ -196,7 +196,7 @@ def test_it_trains_in_the_loop_of_all_studies(tmp_path: Path):
     torch.manual_seed(0)
     network = JoinedNetwork(PyramidNetwork(FusedBackbone(backbones()), size=SIZE), beta=0.1, gamma=0.1)
     before = copy.deepcopy(network.state_dict())
-    accelerator, progress = Accelerator(cpu=True), Progress("training", 2, quiet=True)
+    accelerator, progress = Accelerator(cpu=True), Progress("training", 2, lines=False)
     rows = fit(
         network,
         Clips(),

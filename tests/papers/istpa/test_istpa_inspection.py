@@ -6,38 +6,31 @@ import pytest
 import torch
 from einops import rearrange
 
-from videoattn.engine.experiment import Job
 from videoattn.engine.parameters import check
+from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.engine.record import Record
-from videoattn.papers.istpa.experiments import PROFILES, VARIANTS, PyramidData, build, settings, use
+from videoattn.engine.study_data import StudyData
+from videoattn.papers.istpa.experiments import PROFILES, VARIANTS, build, job
 from videoattn.papers.istpa.inspection import attended, confusion_change, gains, inspected
 from videoattn.reporting.tables import NOT_RUN
 
-PROFILE = replace(PROFILES["check"], probe=replace(PROFILES["check"].probe, train=8, test=8))
-
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> PyramidData:
-    patch = pytest.MonkeyPatch()
-    patch.setattr("videoattn.engine.rgb_study.cache_root", lambda: tmp_path_factory.mktemp("cache"))
-    found = PyramidData(
-        check("istpa", {}, ()),
-        PROFILE,
-        settings=settings(PROFILE),
-        use=lambda name: use("train", VARIANTS[name], PROFILE),
-    )
-    assert found.truth["clips"]
-    yield found
-    patch.undo()
+def data(tmp_path_factory) -> StudyData:
+    small = replace(PROFILES["check"], probe=replace(PROFILES["check"].probe, train=8, test=8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDEOATTN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield StudyData(check("istpa", {}, ()), small)
 
 
-def inspected_by(name: str, data: PyramidData):
+def inspected_by(name: str, data: StudyData):
     """The rows of an untrained network, itself, the test clips (N, 3, K, H, W) and their labels."""
     torch.manual_seed(0)
-    network, job = build(VARIANTS[name], PROFILE, classes=8).eval(), Job(name, PROFILE.recipe, "rgb")
-    items = [data.test(job)[i] for i in range(8)]
+    network = build(VARIANTS[name], data.profile, classes=8).eval()
+    one = job(name, data.profile, FROM_SCRATCH)
+    items = [data.test(one)[i] for i in range(8)]
     clips, labels = torch.stack([clip["rgb"][0] for clip, _ in items]), torch.tensor([label for _, label in items])
-    return inspected(data, job, network, {}, labels), network, clips, labels
+    return inspected(data, one, network, {}, labels), network, clips, labels
 
 
 def test_a_mean_has_no_attention_to_measure(data):
@@ -80,7 +73,7 @@ def record(**confusions: list[list[list[int]]]) -> Record:
         for seed, counts in enumerate(found)
     ]
     data = {"classes": ["a", "b"]}
-    return Record(paper="istpa", profile="cpu", digest="0", parameters={}, recipe={}, data=data, results=results)
+    return Record(paper="istpa", profile="quick", digest="0", parameters={}, recipe={}, data=data, results=results)
 
 
 def test_classes_that_gain_and_lose_over_all_seeds():

@@ -2,51 +2,43 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from videoattn.papers.istpa.streams.network import build
 
-from videoattn.data.datasets.videos import Sample
-from videoattn.data.decode.decoder import UnreadableVideo
-from videoattn.data.tracks.features import TrackCache
+from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.tracks.tracks import Tracks
-from videoattn.engine.parameters import check
+from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.engine.record import Record
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError
 from videoattn.papers.istpa.attention import PyramidAttention
 from videoattn.papers.istpa.claims import claims
 from videoattn.papers.istpa.experiments import VARIANTS as ATTENTION
 from videoattn.papers.istpa.fusion import FusedBackbone, JoinedNetwork
 from videoattn.papers.istpa.reinforcement import ReinforcedResNet
-from videoattn.papers.istpa.streams import comparison, inspection
+from videoattn.papers.istpa.streams import inspection
 from videoattn.papers.istpa.streams.experiments import (
     CHECK,
-    GPU,
+    FULL,
     IDT,
     PAPER,
     PROFILES,
     VARIANTS,
-    VIDEOS,
-    StreamsData,
+    every_row,
+    job,
     jobs,
-    side,
-    study,
+    network_of,
 )
 from videoattn.reporting.tables import NOT_RUN
 
 CLASSES = 4
 
 
-def of(tmp_path, **values):
-    return study(replace(check("istpa", values, ("folder", "ucf101", "cifar100")), runs=tmp_path))
-
-
 def network(name: str, states: dict | None = None):
     torch.manual_seed(0)
-    return build(VARIANTS[name], CHECK, size=CHECK.snippets.size, classes=CLASSES, weights=(states or {}).__getitem__)
+    weights = (states or {}).__getitem__
+    return network_of(VARIANTS[name], CHECK, size=CHECK.snippets.size, classes=CLASSES, weights=weights)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +93,7 @@ def test_streams_of_flow_have_their_own_dropout(states):
     rates = {}
     for name in ("rgb-scales-1", "flow-scales-1", "warped-scales-1", "fused-scales-1"):
         size = CHECK.snippets.size
-        net = build(VARIANTS[name], profile, size=size, classes=CLASSES, weights=states.__getitem__)
+        net = network_of(VARIANTS[name], profile, size=size, classes=CLASSES, weights=states.__getitem__)
         backbone = net.network.backbone
         streams = backbone.streams.values() if isinstance(backbone, FusedBackbone) else [backbone]
         rates[name] = [own.network.drop_rate for own in streams]
@@ -113,61 +105,63 @@ def test_streams_of_flow_have_their_own_dropout(states):
     }
 
 
-@pytest.mark.parametrize("name", [*PROFILES, *(f"videos {name}" for name in VIDEOS)])
-def test_every_profile_builds_all_of_its_networks(name):
-    profile = PROFILES[name.split()[-1]]
-    profile = replace(profile, **VIDEOS[name.split()[1]]) if " " in name else profile
-    built = {}
-    for job in (job for job in profile.jobs if job != IDT):
-        with torch.device("meta"):
-            size = side(VARIANTS[job], profile)[0]
-            net = build(VARIANTS[job], profile, size=size, classes=3, weights=built.__getitem__)
-        built[job] = net.state_dict()
-        attended = [layer for layer in net.modules() if isinstance(layer, PyramidAttention)]
-        assert len(attended) == (ATTENTION[VARIANTS[job].attention].scales > 0), job
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_jobs_come_after_those_they_start_from(profile):
-    names = PROFILES[profile].jobs
-    assert len(set(names)) == len(names)
-    for i, name in enumerate(names):
-        assert set(VARIANTS[name].after) <= set(names[:i])
-        assert VARIANTS[name].kind == IDT or VARIANTS[name].attention in ATTENTION
-    assert f"warped-{PROFILES[profile].attention}" in names
-    assert set(VIDEOS) == set(PROFILES)
-
-
 def test_the_paper_profile_is_the_papers():
     flow = PAPER.flow_recipe
     assert (flow.lr, PAPER.recipe.lr, PAPER.flow_dropout, PAPER.dropout) == (0.005, 0.001, 0.7, 0.5)
-    assert (PAPER.flow, PAPER.attention, PAPER.snippets.test_segments, PAPER.idt.gaussians) == ("tvl1", "both", 25, 256)
+    assert (PAPER.flow, PAPER.attention, PAPER.snippets.test_frames, PAPER.idt.gaussians) == ("tvl1", "both", 25, 256)
 
 
 def test_rows_fuse_by_search():
-    found = {row.name: row for row in comparison.rows(GPU)}
+    found = {row.name: row for row in every_row(FULL)}
     assert found["rgb"].parts == (("rgb-scales-1", "rgb", 1),)
     assert found["warped"].parts == (("warped-scales-1", "flow", 1),)
     assert found["rgb+flow+idt"].parts == (("rgb-scales-1", "rgb", 1), ("flow-scales-1", "flow", 1), ("idt", "idt", 1))
-    assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held_out"}
+    assert {row.searched for row in found.values() if len(row.parts) > 1} == {"held out"}
     assert {row.searched for row in found.values() if len(row.parts) == 1} == {""}
-    assert {row for _, row in comparison.HEADLINE} <= {row.name for row in comparison.rows(PROFILES["cpu"])}
     few = replace(CHECK, jobs=jobs("scales-1")[:2])
-    assert [row.name for row in comparison.rows(few)][:3] == ["rgb", "flow", "rgb+flow"]
+    assert [row.name for row in every_row(few)][:3] == ["rgb", "flow", "rgb+flow"]
 
 
-def test_what_is_asked_for(tmp_path):
-    assert of(tmp_path, FLOW="none") is None
+def test_what_is_asked_for(study_of, tmp_path):
+    assert study_of("istpa", "streams", FLOW="none") is None
     (tmp_path / "data").mkdir()
-    assert of(tmp_path, DATASET="cifar100", DATA=str(tmp_path / "data")) is None
-    own = of(tmp_path)
-    assert own.folder.name == f"streams-check-probe-{own.digest}"
-    assert of(tmp_path, FLOW="dis").digest == own.digest != of(tmp_path, FLOW="tvl1").digest
-    assert own.job("idt").recipe is None
-    assert own.job("fused-scales-1").after == ("rgb-scales-1", "flow-scales-1")
+    assert study_of("istpa", "streams", DATASET="cifar100", DATA=str(tmp_path / "data")) is None
+    assert study_of("istpa", "streams", JOBS="mean") is None
+    own = study_of("istpa", "streams", JOBS="mean,fused-both")
+    assert [job.name for job in own.jobs] == ["rgb-both", "flow-both", "fused-both"]
     json.dumps(own.plan)
     with pytest.raises(InputError):
-        of(tmp_path, DATASET="ucf101", DATA=str(tmp_path / "data"))
+        study_of("istpa", "streams", DATASET="ucf101", DATA=str(tmp_path / "data"))
+
+
+def test_what_each_kind_of_job_reads_and_how_it_is_trained():
+    found = {
+        name: job(name, PAPER, FROM_SCRATCH) for name in ("rgb-both", "flow-both", "warped-both", "fused-both", IDT)
+    }
+    assert {name: (own.stream, own.streams, own.recipe) for name, own in found.items()} == {
+        "rgb-both": ("rgb", ("rgb",), PAPER.recipe),
+        "flow-both": ("flow", ("flow",), PAPER.flow_recipe),
+        "warped-both": ("flow", ("warped",), PAPER.flow_recipe),
+        "fused-both": ("fused", ("rgb", "flow"), PAPER.joint_recipe),
+        IDT: (IDT, ("rgb", "flow"), None),
+    }
+    assert found["fused-both"].after == ("rgb-both", "flow-both")
+    for own in (*found.values(), job("flow-vgg-both", PAPER, FROM_SCRATCH)):
+        size, short_side = (224, 256) if own.name == "flow-vgg-both" else (299, 340)
+        assert own.train == own.test == replace(PAPER.snippets, size=size, short_side=short_side)
+        assert own.flow == FlowSettings(algorithm="tvl1", short_side=short_side, bound=20.0)
+        assert [(test.name, test.subset, test.settings) for test in own.extra_tests] == [
+            ("held out", "held_out", own.test)
+        ]
+        assert own.held_out == 0.1
+
+
+@pytest.mark.parametrize("name", ["full", "paper"])
+def test_networks_have_one_layer_of_attention_or_none(name, networks):
+    for label, network in networks("istpa", "streams", PROFILES[name]).items():
+        attended = [layer for layer in network.modules() if isinstance(layer, PyramidAttention)]
+        assert len(attended) == (ATTENTION[VARIANTS[label].attention].scales > 0), label
+    assert f"warped-{PROFILES[name].attention}" in PROFILES[name].jobs
 
 
 def record(confusions: dict[str, list], **weights: dict) -> Record:
@@ -177,7 +171,7 @@ def record(confusions: dict[str, list], **weights: dict) -> Record:
         for seed, found in enumerate(seeds)
     ]
     data = {"classes": ["red-up", "red-down", "blue-up"]}
-    return Record(paper="istpa", profile="cpu", digest="0", parameters={}, recipe={}, data=data, results=results)
+    return Record(paper="istpa", profile="quick", digest="0", parameters={}, recipe={}, data=data, results=results)
 
 
 def test_look_and_motion_are_counted_apart():
@@ -228,7 +222,7 @@ def test_claims_compare_with_the_best_stream(gain, word):
         for row, values in rows.items()
         for seed, top1 in enumerate(values)
     ]
-    found = Record(paper="istpa", profile="cpu", digest="0", parameters={}, recipe={}, data={}, results=results)
+    found = Record(paper="istpa", profile="quick", digest="0", parameters={}, recipe={}, data={}, results=results)
     verdicts = {claim.claim: claim.verdict for claim in claims(None, found)}
     assert verdicts["Where the camera moves, flow without its motion is better than plain flow"].startswith(word)
     alone = "warped" if word == "holds" else "rgb"
@@ -236,12 +230,3 @@ def test_claims_compare_with_the_best_stream(gain, word):
         f"rgb+flow+warped+idt over {alone}: {word}"
     )
     assert verdicts["Trajectories help the two streams"] == NOT_RUN
-
-
-def test_a_video_without_tracks_stops_a_study_before_it_trains(tmp_path, monkeypatch):
-    videos = SimpleNamespace(samples=(Sample("a.mp4", tmp_path / "a.mp4", 0),))
-    report = SimpleNamespace(unreadable=(UnreadableVideo(tmp_path / "a.mp4", "out of memory"),))
-    monkeypatch.setattr(TrackCache, "build", lambda self, sources, **_: report)
-    monkeypatch.setattr(StreamsData, "_set", lambda self, variant: SimpleNamespace(lists=(videos, videos)))
-    with pytest.raises(RunError, match=r"1 videos give no tracks.*a\.mp4.*out of memory"):
-        StreamsData(CHECK, None).description()

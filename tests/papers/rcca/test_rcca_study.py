@@ -1,7 +1,6 @@
 """Every job of every profile gets the network that the paper says; results are told apart; what is shown adds up."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,48 +9,27 @@ from torch import nn
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import FrameNetwork
 from videoattn.backbones.video_network import VideoNetwork
-from videoattn.engine.parameters import check
-from videoattn.errors import InputError
+from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.layers.temporal_shift import TemporalShift
-from videoattn.papers.rcca import comparison, inspection
+from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.experiments import (
-    BACKBONES,
-    CELLS,
-    CPU,
-    PAPER,
-    PROFILES,
-    USES,
-    VARIANTS,
-    VIDEOS,
-    build,
-    rows,
-    settings,
-    study,
-)
+from videoattn.papers.rcca.experiments import BACKBONES, CELLS, PAPER, PROFILES, VARIANTS, build, inputs, job, rows
 from videoattn.papers.rcca.network import CellNetwork
 
 
-def of(tmp_path: Path, **values: object):
-    return study(replace(check("rcca", values, ("folder", "ucf101")), runs=tmp_path))
-
-
-@pytest.mark.parametrize("name", PROFILES)
-def test_every_profile_builds_all_of_its_networks(name):
-    profile = PROFILES[name]
-    for job in profile.jobs:
-        variant = VARIANTS[job]
-        with torch.device("meta"):
-            network = build(variant, profile, classes=3)
+@pytest.mark.parametrize("name", ["full", "paper"])
+def test_networks_hold_what_their_variants_say(name, networks):
+    for label, network in networks("rcca", "", PROFILES[name]).items():
+        variant = VARIANTS[label]
         blocks = [m for m in network.modules() if isinstance(m, RCCA3D | NonLocalBlock)]
-        assert len(blocks) == (0 if variant.block is None else len(variant.positions)), job
+        assert len(blocks) == (0 if variant.block is None else len(variant.positions)), label
         for block in blocks:
             if variant.block == "rcca":
                 ours = (block.recurrence, block.structure, block.step.q.in_channels // block.step.q.out_channels)
-                assert ours == (variant.recurrence, variant.structure, variant.reduction), job
+                assert ours == (variant.recurrence, variant.structure, variant.reduction), label
             else:
-                assert block.pool == (variant.block == "nl-pool"), job
+                assert block.pool == (variant.block == "nl-pool"), label
         assert any(isinstance(m, TemporalShift) for m in network.modules()) == (variant.kind == "tsm")
 
 
@@ -60,7 +38,7 @@ def test_networks_run_on_the_clips_of_their_profile(name):
     profile, variant = PROFILES["check"], VARIANTS[name]
     torch.manual_seed(0)
     network = build(variant, profile, classes=2).eval()
-    settings = getattr(profile, USES[variant.kind])
+    settings = job(name, profile, FROM_SCRATCH).test
     rgb = torch.randn(2, 3, settings.frames, settings.size, settings.size)
     other = rgb.clone()
     other[:, :, -1] += 1
@@ -82,7 +60,6 @@ def test_the_paper_profile_is_the_papers():
         *(16, "dense"),
     )
     assert PAPER.jobs == BACKBONES
-    assert set(VIDEOS) == set(PROFILES)
     with torch.device("meta"):
         network = build(VARIANTS["tsm-r3"], PAPER, classes=101)
         five = build(VARIANTS["mfnet-rcca"], PAPER, classes=101)
@@ -93,26 +70,6 @@ def test_the_paper_profile_is_the_papers():
     assert places == {f"backbone.{place}.attached": channels for place, channels in widths.items()}
     assert isinstance(network.backbone, FrameNetwork)
     assert isinstance(five.backbone, MFNet)
-
-
-def test_rows_name_jobs():
-    names = {row.name for row in rows()}
-    assert names == set(VARIANTS) == set(CELLS) | set(BACKBONES)
-    assert {row.rsplit(" at ", 1)[0] for _, row in comparison.HEADLINE} <= names
-
-
-def test_the_study_of_the_probe(tmp_path):
-    ours = of(tmp_path, PROFILE="check")
-    assert [job.name for job in ours.jobs] == list(PROFILES["check"].jobs)
-    assert ours.inspect is not None  # accuracy by distance, which only the probe knows
-    assert {VARIANTS[job.name].kind for job in ours.jobs} == {"cells", "tsm", "mfnet"}
-    assert PROFILES["gpu"].jobs == tuple(VARIANTS)
-    assert [row.name for row in of(tmp_path, PROFILE="cpu").rows] == list(CPU.jobs)
-    folders = [ours.folder, *(of(tmp_path, **v).folder for v in ({"PROFILE": "cpu"}, {"PROFILE": "check", "SEEDS": 2}))]
-    assert len({folder.name for folder in folders}) == 3
-    assert not any(tmp_path.iterdir())  # nothing is generated or trained yet
-    with pytest.raises(InputError, match=r"FLOW is 'tvl1'.*RGB alone"):
-        of(tmp_path, FLOW="tvl1")
 
 
 @pytest.mark.parametrize("name", ["cells-r3", "tsm-r3", "mfnet-none"])
@@ -144,9 +101,22 @@ def test_what_goes_through_the_module_is_its_input_and_output():
         inspection.through(VideoNetwork(nn.Identity()), clip)
 
 
-def test_other_numbers_of_crops_are_tested_too():
-    own = replace(PROFILES["paper"], crops=(1,))
-    found = settings(own)
-    assert found["uniform"] == own.uniform
-    assert found["uniform 1-crop"] == replace(own.uniform, test_crops=1)
-    assert {row.name for row in rows(("1-crop",))} >= {"tsm-r3", "tsm-r3 1-crop"}
+def test_jobs_of_each_kind_and_other_numbers_of_crops():
+    own = replace(PAPER, crops=(1,))
+    for name, recipe, clips in (
+        ("tsm-r3", own.recipe, own.uniform),
+        ("mfnet-nl", own.dense_recipe, own.dense),
+        ("cells-r1", own.cells_recipe, own.dense),
+    ):
+        one = job(name, own, FROM_SCRATCH)
+        assert (one.recipe, one.train, one.test, one.initial) == (recipe, clips, clips, name)
+        (other,) = one.extra_tests
+        assert (other.name, other.settings) == ("1-crop", replace(clips, test_crops=1))
+    assert job("tsm-r3", PAPER, FROM_SCRATCH).extra_tests == ()
+    assert {row.name for row in rows(own)} == {*VARIANTS, *(f"{name} 1-crop" for name in VARIANTS)}
+    assert {row.name for row in rows(PAPER)} == set(VARIANTS) == set(CELLS) | set(BACKBONES)
+
+
+def test_the_places_of_the_marks_go_with_the_clips():
+    (places,) = inputs({"x": {"places": [[0, 1, 2], [0, 2, 1]], "distance": 2}}).values()
+    assert places["x"].tolist() == [[0, 1, 2], [0, 2, 1]]
