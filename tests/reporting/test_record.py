@@ -112,7 +112,7 @@ def test_publish_copies_what_git_keeps(run):
 
 def test_a_study_besides_the_first_is_published_without_a_notebook(run):
     (run / "notebook.ipynb").unlink()
-    record({}, part="streams").save(run)
+    record({}, study="streams").save(run)
     target = publish(run)
     assert (target / "record.json").exists()
     assert not (target / "notebook.ipynb").exists()

@@ -217,7 +217,8 @@ class Study:
 
     def _check_start(self, pending: list[Task]) -> None:
         """Say what starts from which weights of INIT; fail now if it must fail, before any video is read."""
-        first = {task.job.name: task for task in reversed(pending)} if self.start.path else {}
+        tasks = [task for task in pending if self.start.path and task.job.recipe and self._ready(task)]
+        first = {task.job.name: task for task in reversed(tasks)}
         for task in reversed(first.values()):
             say(f"{task.job.name}: {fresh_network(task)[1] or 'starts from no weights of INIT by its own name'}")
 
