@@ -16,9 +16,8 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(capfd, monkeypatch):
-    """A terminal in place of stderr."""
+def terminal_for(monkeypatch) -> Terminal:
+    """A terminal in place of stderr; asked for inside a test, since pytest sets stderr when that begins."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     return terminal
@@ -43,7 +42,8 @@ def test_without_a_terminal_a_line_at_each_tenth_on_stdout(capfd, total, lines):
     assert out.splitlines()[-1] == f"flow: {total} of {total}, 00:00 left"
 
 
-def test_a_terminal_gets_a_bar_with_the_remaining_time(capfd, terminal):
+def test_a_terminal_gets_a_bar_with_the_remaining_time(capfd, monkeypatch):
+    terminal = terminal_for(monkeypatch)
     list(track(range(3), total=3, what="flow", show=True))
     assert capfd.readouterr().out == ""
     assert "flow: 100%" in terminal.getvalue()
@@ -76,7 +76,8 @@ def test_without_lines_nothing_is_said_elsewhere(capfd):
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_on_a_terminal_there_is_a_bar_until_it_is_closed(capfd, terminal, lines):
+def test_on_a_terminal_there_is_a_bar_until_it_is_closed(capfd, monkeypatch, lines):
+    terminal = terminal_for(monkeypatch)
     own = Progress("n", 4, done=1, lines=lines)
     own.advance(3, "loss 0.5")
     assert capfd.readouterr().out == ""
@@ -89,7 +90,8 @@ def test_on_a_terminal_there_is_a_bar_until_it_is_closed(capfd, terminal, lines)
     assert terminal.getvalue().split("\r")[-2:] == [" " * len(shown), ""]
 
 
-def test_what_is_said_stands_above_the_bars(capfd, terminal):
+def test_what_is_said_stands_above_the_bars(capfd, monkeypatch):
+    terminal = terminal_for(monkeypatch)
     own = Progress("n", 4)
     own.advance(1)
     before = len(terminal.getvalue())
@@ -105,7 +107,8 @@ def test_what_is_said_elsewhere_is_a_line(capfd):
     assert capfd.readouterr() == ("a line\n", "")
 
 
-def test_each_of_several_processes_has_a_line_of_the_terminal(terminal, monkeypatch):
+def test_each_of_several_processes_has_a_line_of_the_terminal(monkeypatch):
+    terminal = terminal_for(monkeypatch)
     before, lock = tqdm.get_lock(), multiprocessing.get_context("spawn").RLock()
     monkeypatch.setattr(progress, "_place", None)
     try:

@@ -14,7 +14,6 @@ from videoattn.engine.recipe import Recipe
 from videoattn.engine.record import Record
 from videoattn.errors import InputError
 
-
 STEPS = Recipe(epochs=9, batch_size=8, lr=0.1, schedule="steps 3 6")
 
 

@@ -137,7 +137,6 @@ class Study:
             start=self.start,
             job=self.job(name),
             seed=seed,
-            trained_here=tuple(job.name for job in self.jobs),
             identity=self.digest,
             folder=self.folder,
             runtime=self.runtime,
@@ -235,11 +234,7 @@ class Study:
             yield task, result
 
     def _ready(self, task: Task) -> bool:
-        return all(
-            self.run_folder.scores_path(earlier, task.seed).exists()
-            for earlier in task.job.after
-            if earlier in task.trained_here
-        )
+        return all(self.run_folder.scores_path(earlier, task.seed).exists() for earlier in task.job.after)
 
     def _done(self, record: Record, job: Job, seed: int) -> bool:
         paths = [self.run_folder.scores_path(job.name, seed)]
