@@ -36,7 +36,7 @@ def install(patch: pytest.MonkeyPatch, folder: Path) -> ModuleType:
         return paper.lists(name, *(map(int, root.name.split("-")[1:3]) if name == "folder" else (18, 9)))
 
     patch.setattr(study_data, "VideoData", paper.Data)
-    patch.setattr(study_data, "listed", listed)
+    patch.setattr(study_data, "load_splits", listed)
     patch.setattr(study_data, "read_truth", lambda folder: {"clips": {"0": {"folder": folder.name}}})
     patch.setattr(task, "environment", lambda device: {"device": str(device)})
     patch.setattr(task.Accelerator, "free_memory", lambda self: None)  # collects garbage, which takes longest

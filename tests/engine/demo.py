@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.clips.targets import target
 from videoattn.data.datasets.videos import Sample, VideoList
-from videoattn.data.probes.dials import Dials
+from videoattn.data.probes.settings import ProbeSettings
 from videoattn.engine.experiment import Job, Row, TestSet, no_weights
 from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Protocol
@@ -32,7 +32,7 @@ RECIPE = Recipe(epochs=2, batch_size=8, lr=0.1)
 
 
 @dataclass(frozen=True)
-class Points(Dials):
+class Points(ProbeSettings):
     """The probe: so many points, of three classes in turn."""
 
     train: int = 16

@@ -143,12 +143,12 @@ def test_jobs_may_be_any_and_bring_what_they_need(demo):
 
 
 def test_a_wrong_job_lists_good_ones_of_all_studies(demo, add_study):
-    with pytest.raises(InputError, match=r"unknown name in JOBS 'q'; good ones: a, b, c, d, transfer$"):
+    with pytest.raises(InputError, match=r"unknown name in JOBS 'q'; choose from a, b, c, d, transfer$"):
         asked(JOBS="a,q")
     with pytest.raises(InputError, match=r"unknown name in JOBS 'transfr' \(did you mean transfer\?\)"):
         asked(JOBS="transfr")
     add_study("second", DATA_SETS=(), VARIANTS={"x": paper.Variant()}, job=lambda name, *own: paper.job("a", *own))
-    with pytest.raises(InputError, match=r"unknown name in JOBS 'q'; good ones: a, b, c, d, transfer, x$"):
+    with pytest.raises(InputError, match=r"unknown name in JOBS 'q'; choose from a, b, c, d, transfer, x$"):
         asked(JOBS="a,q")
     assert asked(JOBS="a,x")[0].jobs == ("a",)
     assert asked("second", JOBS="a,x")[0].jobs == ("x",)
@@ -208,13 +208,13 @@ def test_all_flow_of_a_papers_studies(demo, add_study, monkeypatch):
         flow_settings(check("demo", {}, paper.SETS))
     add_study("second", DATA_SETS=(), PROFILES=FLOWS, job=with_flow, VARIANTS=dict.fromkeys("abcd", paper.Variant()))
     dis = FlowSettings(algorithm="dis", short_side=16)
-    assert flow_settings(check("demo", {}, paper.SETS)) == (dis, replace(dis, compensated=True))
+    assert flow_settings(check("demo", {}, paper.SETS)) == (dis, replace(dis, warped=True))
     tvl1 = replace(dis, algorithm="tvl1")
-    assert flow_settings(check("demo", {"FLOW": "tvl1"}, paper.SETS)) == (tvl1, replace(tvl1, compensated=True))
+    assert flow_settings(check("demo", {"FLOW": "tvl1"}, paper.SETS)) == (tvl1, replace(tvl1, warped=True))
     assert flow_settings(check("demo", {"JOBS": "a"}, paper.SETS)) == (dis,)
     large = replace(dis, short_side=32)
     found = flow_settings(check("demo", {"JOBS": "a,d"}, paper.SETS))
-    assert found == (dis, large, replace(large, compensated=True))
+    assert found == (dis, large, replace(large, warped=True))
     with pytest.raises(InputError, match="they need no flow"):
         flow_settings(check("demo", {"JOBS": "transfer"}, paper.SETS))
     assert flow_settings(check("demo", {"JOBS": "a,c"}, paper.SETS)) == (dis,)

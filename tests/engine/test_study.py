@@ -371,7 +371,7 @@ def test_videos_of_the_user_are_the_same_for_all_jobs(make, monkeypatch):
         asked.append((name, root, more))
         return paper.lists(name, 18, 9)
 
-    monkeypatch.setattr(study_data, "listed", listed)
+    monkeypatch.setattr(study_data, "load_splits", listed)
     study = make(DATASET="ucf101", DATA="/", SPLIT=2, ALLOW_MISSING=True, JOBS="a,b")
     data = study.data
     assert data.of(study.job("a")) is data.of(study.job("b"))
@@ -389,7 +389,7 @@ def test_ten_crops_of_classes_that_left_and_right_tell_apart_are_refused(make, d
     def classes(name, root, **_):
         return tuple(replace(own, classes=("left", "right", "z")) for own in paper.lists(name, 18, 9))
 
-    monkeypatch.setattr(study_data, "listed", classes)
+    monkeypatch.setattr(study_data, "load_splits", classes)
     ten = replace(paper.FRAMES, test_crops=10)
     given = {"DATASET": "ucf101", "DATA": "/"}
     assert make(**given).jobs

@@ -122,7 +122,7 @@ def test_networks_compute_in_the_precision_of_the_recipe(make, demo, monkeypatch
 def test_several_labels_are_trained_by_their_own_loss(make, demo, monkeypatch):
     """One step by hand: the loss is that of a sigmoid for each class."""
     with_recipe(monkeypatch, demo, epochs=1, momentum=0.0, batch_size=16)
-    monkeypatch.setattr(study_data, "listed", lambda name, root, **_: paper.lists(name, 16, 9, multilabel=True))
+    monkeypatch.setattr(study_data, "load_splits", lambda name, root, **_: paper.lists(name, 16, 9, multilabel=True))
     study = make(DATASET="charades", DATA="/", JOBS="a", PRETRAINED=False)
     net, _ = task.fresh_network(study.task("a", 0))
     clips = study.data.train(study.job("a"), 0)
