@@ -39,7 +39,7 @@ def test_weights_are_searched_on_other_videos_than_those_of_the_row():
 
 
 def test_weights_are_not_searched_for_several_labels():
-    row = Row("a", (("a", "rgb", 1),), searched="held")
+    row = Row("a", (("a", "rgb", 1),), searched="held_out")
     for objective in (Objective(multilabel=True), Objective((("verb", 3), ("noun", 2)))):
         with pytest.raises(InputError, match="row a: weights are searched for one class a video, not several"):
             row_metrics(row, {"a": scores("rgb", 0)}, objective)
@@ -47,9 +47,9 @@ def test_weights_are_not_searched_for_several_labels():
 
 def test_rows_of_another_test_have_its_labels():
     found = scores("rgb", 0)
-    metrics = row_metrics(Row("a", (("a", "rgb held", 1),)), {"a": found})["a"]
+    metrics = row_metrics(Row("a", (("a", "rgb held_out", 1),)), {"a": found})["a"]
     assert metrics["videos"] == 5
-    assert metrics["top1"] == pytest.approx((found["rgb held"].argmax(1) == HELD).float().mean().item())
+    assert metrics["top1"] == pytest.approx((found["rgb held_out"].argmax(1) == HELD).float().mean().item())
 
 
 def test_two_streams_are_also_fused_by_every_share():
