@@ -246,8 +246,9 @@ def test_learning_rates_of_the_schedules_as_they_are_run(monkeypatch, tmp_path, 
     assert found == pytest.approx(rates)
 
 
-def test_a_continued_training_goes_on_with_its_learning_rate(monkeypatch, tmp_path):
-    recipe = replace(tiny.RECIPE, epochs=4, schedule="linear", lr=1.0)
+def test_a_continued_training_ends_as_if_it_had_not_been_interrupted(monkeypatch, tmp_path):
+    """With dropout, batch norm, momentum and a schedule."""
+    recipe = replace(tiny.RECIPE, schedule="linear")
     save = checkpoint.save
 
     def save_twice(path: Path, state: dict) -> None:
@@ -259,8 +260,21 @@ def test_a_continued_training_goes_on_with_its_learning_rate(monkeypatch, tmp_pa
         patched.setattr(checkpoint, "save", save_twice)
         with pytest.raises(KeyboardInterrupt):
             tiny.train(tmp_path / "x.pt", recipe=recipe)
+    torch.rand(5)  # what happens in between draws numbers
     rows = tiny.train(tmp_path / "x.pt", recipe=recipe)
-    assert [row["lr"] for row in rows] == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.075, 0.05, 0.025])
+    assert tiny.train(tmp_path / "whole.pt", recipe=recipe) == rows
+    same(checkpoint.load(tmp_path / "x.pt"), checkpoint.load(tmp_path / "whole.pt"))
+
+
+def test_all_that_is_random_follows_from_seed_and_epoch(monkeypatch, tmp_path):
+    seeds, read = [], []
+    monkeypatch.setattr(loop, "set_seed", lambda seed, **more: seeds.append((seed, more)))
+    at = {(epoch, i): lambda key=(epoch, i): read.append(key) for epoch in range(4) for i in range(16)}
+    tiny.train(tmp_path / "x.pt", data=tiny.Clips(at=at))
+    assert seeds == [(300_009 + epoch, {"device_specific": True}) for epoch in range(4)]
+    assert sorted(read) == sorted(at)
+    assert len({tuple(i for _, i in read[n : n + 16]) for n in range(0, 64, 16)}) == 4  # four orders
 
 
 def steps_of(path: Path, **changes: object) -> list[tuple[float, float]]:

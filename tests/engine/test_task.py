@@ -1,5 +1,6 @@
 """A task as it is run: what of recipe, runtime and labels reaches the training, by value."""
 
+import pickle
 from dataclasses import replace
 
 import accelerate
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor
 
 from videoattn.engine import checkpoint, study_data, task
-from videoattn.engine.experiment import no_weights
+from videoattn.engine.experiment import no_weights, studies
+from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Start
-from videoattn.engine.study import Study
+from videoattn.engine.study import Study, make_study
 from videoattn.errors import InputError
 from videoattn.evaluation.multilabel import charades_metrics
+from videoattn.papers import PAPERS
 
 
 def weights(study: Study, name: str = "a") -> dict[str, Tensor]:
@@ -139,6 +142,15 @@ def test_several_labels_are_trained_by_their_own_loss(make, demo, monkeypatch):
     assert float(log[3]) == pytest.approx(loss.item(), rel=1e-5)
     found = study.scores("a", 0)
     assert record.values("A", "map") == [charades_metrics(found["rgb"], found["labels"])["map"]]
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_jobs_of_all_papers_go_to_another_process_as_data(name):
+    for study in studies(name):
+        own = make_study(check(name, {}, ()), study)
+        for job in own.jobs:
+            sent = own.task(job.name, 1)
+            assert pickle.loads(pickle.dumps(sent)) == sent
 
 
 def test_runtime_reaches_training_and_testing(make, monkeypatch):
