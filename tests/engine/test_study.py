@@ -412,3 +412,4 @@ def test_a_second_study_has_a_folder_and_a_record_of_its_own(make, add_study, tr
     assert not first.folder.exists()
     assert first.run().study == ""
     assert studies.read(second.folder).study == "second"
+    assert make("second", DATASET="folder", DATA="/") is None

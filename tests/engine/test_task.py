@@ -176,6 +176,40 @@ def test_epochs_are_told_but_in_the_profile_of_tests(make, capsys):
     assert not any("testing" in line for line in lines)
 
 
+def test_progress_of_training_and_testing_is_shown_and_taken_away(make, monkeypatch):
+    made, closed = [], []
+
+    class Noted(task.Progress):
+        def __init__(self, name: str, total: int, **more: object):
+            made.append((name, total, more))
+            super().__init__(name, total, **more)
+
+        def close(self) -> None:
+            closed.append(self.name)
+            super().close()
+
+    monkeypatch.setattr(task, "Progress", Noted)
+    make(JOBS="a", SEEDS=1).run()
+    assert made == [
+        ("a seed 0", 2, {"lines": False}),
+        ("a seed 0, testing", 12, {"what": "video", "lines": False}),
+    ]
+    assert closed == ["a seed 0", "a seed 0, testing"]
+
+
+def test_networks_are_built_for_classes_profile_and_start(make, demo, monkeypatch):
+    seen = []
+
+    def build(variant: paper.Variant, profile: paper.Profile, **named: object) -> paper.Net:
+        seen.append((variant, profile, named["classes"], named["start"]))
+        return paper.build(variant, profile, **named)
+
+    monkeypatch.setattr(demo, "build", build)
+    study = make(JOBS="a", PRETRAINED=True)
+    task.fresh_network(study.task("a", 0))
+    assert seen == [(paper.VARIANTS["a"], study.profile, 3, Start("imagenet"))]
+
+
 def test_the_results_say_what_ran_where(make):
     study = make(JOBS="a,d", SEEDS=1)
     result = task.run_task(study.task("a", 0))
