@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoattn.data.datasets import dataset_info
-from videoattn.engine.parameters import NAMES, PARAMETERS, check, check_notebook, parameters_cell
+from videoattn.engine.parameters import NAMES, PARAMETERS, RUNTIME, check, check_notebook, parameters_cell
 from videoattn.errors import InputError
 from videoattn.papers import PAPERS, data_sets
 
@@ -36,6 +36,10 @@ def test_defaults():
         "pretrained": "auto",
         "init": None,
         "steps": 0,
+        "parallel": -1,
+        "workers": -1,
+        "test_batch": -1,
+        "accumulation": -1,
         "allow_missing": False,
         "runs": None,
     }
@@ -51,9 +55,9 @@ def test_texts_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "good"),
     [
-        ("PROFILE", "fast", "check, cpu, gpu, paper, auto"),
-        ("PROFILE", "CPU", "check, cpu, gpu, paper, auto"),
-        ("PROFILE", "", "check, cpu, gpu, paper, auto"),
+        ("PROFILE", "fast", "check, quick, full, paper, auto"),
+        ("PROFILE", "QUICK", "check, quick, full, paper, auto"),
+        ("PROFILE", "", "check, quick, full, paper, auto"),
         ("FLOW", "TVL1", "auto, tvl1, dis"),
         ("SPLIT", 4, "1 to 3"),
         ("SPLIT", 0, "1 to 3"),
@@ -70,6 +74,14 @@ def test_texts_are_read(tmp_path):
         ("ALLOW_MISSING", "yes", "true, false, 1, 0"),
         ("ALLOW_MISSING", 2, "true, false, 1, 0"),
         ("STEPS", -1, "0 to 1000"),
+        ("PARALLEL", 65, "-1 to 64"),
+        ("PARALLEL", "two", "-1 to 64"),
+        ("WORKERS", -2, "-1 to 128"),
+        ("TEST_BATCH", 1025, "-1 to 1024"),
+        ("ACCUMULATION", "1.5", "-1 to 1024"),
+        ("PARALLEL", 0, "1 or more, or -1"),
+        ("TEST_BATCH", "0", "1 or more, or -1"),
+        ("ACCUMULATION", 0, "1 or more, or -1"),
         ("JOBS", 3, "a text"),
         ("PRETRAINED", 2, "true, false, 1, 0"),
         ("PRETRAINED", 1.0, "true, false, 1, 0"),
@@ -82,20 +94,35 @@ def test_texts_are_read(tmp_path):
 def test_wrong_values_are_named_with_the_good_ones(name, value, good):
     message = refused({name: value})
     assert name in message
-    assert repr(value) in message
+    assert repr(value).strip("'") in message
     assert good in message
+
+
+@pytest.mark.parametrize(("old", "new"), [("cpu", "quick"), ("gpu", "full")])
+def test_profiles_of_before_are_refused_with_their_new_names(old, new):
+    told = f"PROFILE is '{old}', which is called '{new}' now: it says how much is run, on any device"
+    assert refused({"PROFILE": old}) == told
+    assert check("demo", {"PROFILE": new}, SETS).profile == new
+
+
+def test_how_it_runs_may_be_said():
+    values = {"PARALLEL": "2", "WORKERS": 0, "TEST_BATCH": 16, "ACCUMULATION": "4"}
+    found = check("demo", values, SETS)
+    assert (found.parallel, found.workers, found.test_batch, found.accumulation) == (2, 0, 16, 4)
+    assert found.changed() == {"PARALLEL": 2, "WORKERS": 0, "TEST_BATCH": 16, "ACCUMULATION": 4}
+    assert set(RUNTIME) == values.keys()
 
 
 @pytest.mark.parametrize("name", ["PROFLE", "profile", "SEED", "PAPER", "", "x" * 200])
 def test_unknown_names(name):
-    message = refused({name: "cpu"})
+    message = refused({name: "quick"})
     assert repr(name) in message
     assert ", ".join(NAMES) in message
 
 
 def test_near_names_are_suggested():
-    assert "did you mean PROFILE?" in refused({"PROFLE": "cpu"})
-    assert "did you mean PROFILE?" in refused({"profile": "cpu"})
+    assert "did you mean PROFILE?" in refused({"PROFLE": "quick"})
+    assert "did you mean PROFILE?" in refused({"profile": "quick"})
     assert "did you mean ucf101?" in refused({"DATASET": "ucf11"})
 
 
@@ -157,7 +184,7 @@ def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):
 
 
 @given(
-    profile=st.sampled_from(["check", "cpu", "gpu", "paper", "auto"]),
+    profile=st.sampled_from(["check", "quick", "full", "paper", "auto"]),
     split=st.integers(1, 3),
     seeds=st.integers(0, 20),
     flow=st.sampled_from(["auto", "tvl1", "dis"]),
@@ -188,7 +215,7 @@ def test_any_value_is_read_or_refused(parameter, value):
 def test_auto_takes_what_the_machine_has(monkeypatch):
     import torch
 
-    for cuda, profile in ((True, "gpu"), (False, "cpu")):
+    for cuda, profile in ((True, "full"), (False, "quick")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
         assert check("demo", {"PROFILE": "auto"}, SETS).resolved().profile == profile
     assert check("demo", {"PROFILE": "paper"}, SETS).resolved().profile == "paper"
@@ -203,7 +230,7 @@ def test_the_cell_sets_the_defaults():
 
 
 def test_names_that_papermill_injected_are_seen():
-    history = ["", parameters_cell(), '# Parameters\nPROFLE = "cpu"\nSEEDS = 3\n']
+    history = ["", parameters_cell(), '# Parameters\nPROFLE = "quick"\nSEEDS = 3\n']
     namespace = {"In": history}
     for cell in history:
         exec(cell, namespace)
@@ -212,8 +239,8 @@ def test_names_that_papermill_injected_are_seen():
 
 
 def test_an_injected_cell_that_was_corrected_counts_no_more():
-    history = [parameters_cell(), '# Parameters\nPROFLE = "cpu"\n', '# Parameters\nPROFILE = "cpu"\n', "runs = 1"]
+    history = [parameters_cell(), '# Parameters\nPROFLE = "quick"\n', '# Parameters\nPROFILE = "quick"\n', "runs = 1"]
     namespace = {"In": history}
     for cell in history:
         exec(cell, namespace)
-    assert check_notebook("demo", namespace, SETS).profile == "cpu"
+    assert check_notebook("demo", namespace, SETS).profile == "quick"

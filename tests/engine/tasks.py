@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sys
 
 
-def square(number: int) -> tuple[int, int]:
-    """The square, and the process that computed it."""
-    return number**2, os.getpid()
+def square(number: int) -> tuple[int, int, int]:
+    """The square, the process that computed it, and how many threads it has."""
+    return number**2, os.getpid(), sys.modules["torch"].get_num_threads()
 
 
 def die_at_three(number: int) -> int:

@@ -1,41 +1,21 @@
-"""What a run starts from, and the profile that data set, JOBS and STEPS make."""
+"""What a run starts from, and which protocol that is."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import demo as paper
 import pytest
-from videoattn.engine.profiles import sized
-from videoattn.engine.run_files import initial_file
+from demo import PROTOCOLS, SMALL, TUNED
 
 from videoattn.engine.parameters import check
-from videoattn.engine.protocol import IMAGENET, SCRATCH, Protocol, Start, protocol_of, start_of, started_from
-from videoattn.engine.recipe import Recipe, digest, values
+from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, SCRATCH, Start, protocol_of, start_of, started_from
 from videoattn.engine.record import Record
+from videoattn.engine.run_folder import initial_file
 from videoattn.errors import InputError
-
-SETS = ("folder", "ucf101", "kinetics400", "charades")
-SMALL = Protocol(data_set="ucf101", start=IMAGENET, where="section 1", changes={"size": 7})
-TUNED = replace(SMALL, start="kinetics400", where="section 2", changes={"jobs": ("b",)})
-CHAIN = Protocol(data_set="charades", start="kinetics400", where="section 3")
-PROTOCOLS = (SMALL, TUNED, CHAIN)
-
-
-RECIPE = Recipe(epochs=9, batch_size=4, lr=0.1, schedule="steps 3 6")
-
-
-@dataclass(frozen=True)
-class Profile:
-    jobs: tuple[str, ...] = ("a", "b", "c")
-    size: int = 1
-    recipe: Recipe = RECIPE
-
-
-PROFILES = dict.fromkeys(("check", "cpu", "gpu"), Profile()) | {"paper": Profile(size=5)}
-VIDEOS = {name: {"size": 3} for name in PROFILES}
 
 
 def parameters(root, **values):
-    return check("demo", {"DATA": str(root), "DATASET": "ucf101", "PROFILE": "paper"} | values, SETS)
+    return check("demo", {"DATA": str(root), "DATASET": "ucf101", "PROFILE": "paper"} | values, paper.SETS)
 
 
 def run(root, name="run", **changes):
@@ -49,8 +29,8 @@ def test_what_networks_start_from(tmp_path):
         return start_of(parameters(tmp_path, **given), PROTOCOLS)
 
     assert start() == Start(IMAGENET)
-    assert start(PROFILE="cpu") == Start(SCRATCH)
-    assert start(PROFILE="cpu", PRETRAINED="true") == Start(IMAGENET)
+    assert start(PROFILE="quick") == Start(SCRATCH)
+    assert start(PROFILE="quick", PRETRAINED="true") == Start(IMAGENET)
     assert start(PRETRAINED=False) == Start(SCRATCH)
     assert start(DATASET="folder") == Start(SCRATCH)  # no protocol
     assert start(INIT=str(run(tmp_path))) == Start("kinetics400", tmp_path / "run", "0123456789")
@@ -60,6 +40,8 @@ def test_what_networks_start_from(tmp_path):
     (tmp_path / "net.pt").write_bytes(b"others")
     assert start(INIT=str(tmp_path / "net.pt")).plan() != found.plan()  # another run
     assert start(INIT=str(run(tmp_path, "probe", parameters={}))).name == "probe"
+    assert start(DATASET="probe", DATA="") == FROM_SCRATCH
+    assert [Start(name).pretrained for name in (IMAGENET, SCRATCH, "kinetics400")] == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +60,7 @@ def test_starts_that_are_refused(tmp_path, monkeypatch, given, says):
     monkeypatch.chdir(tmp_path)
     run(tmp_path)
     run(tmp_path, "other", paper="cma")
-    run(tmp_path, "part", part="streams")
+    run(tmp_path, "part", study="streams")
     run(tmp_path, "half", complete=False)
     with pytest.raises(InputError, match=says):
         start_of(parameters(tmp_path, **given), PROTOCOLS)
@@ -98,47 +80,6 @@ def test_plans_say_what_was_started_from(tmp_path):
     assert Start(SCRATCH).plan() == {"pretrained": False}  # as in records from before there was INIT
 
 
-def test_profiles_of_data_sets(tmp_path):
-    def profile(**given):
-        return sized(parameters(tmp_path, **given), PROFILES, VIDEOS, PROTOCOLS)[1]
-
-    assert profile() == Profile(size=7)
-    assert profile(PROFILE="cpu") == Profile(size=3)
-    assert profile(INIT=str(run(tmp_path))) == Profile(size=5, jobs=("b",))
-    assert profile(DATASET="folder") == Profile(size=3)
-    assert sized(check("demo", {}, SETS), PROFILES, VIDEOS, PROTOCOLS)[1] == Profile()
-
-
-def test_jobs_bring_what_they_need():
-    def jobs(names, part=""):
-        given = check("demo", {"JOBS": names}, SETS)
-        needs = {"a": (), "b": ("a",), "c": ("b",), "d": ()}
-        return sized(given, PROFILES, VIDEOS, (), needs=needs.__getitem__, elsewhere=("x",), part=part)[1].jobs
-
-    assert jobs("a") == ("a",)
-    assert jobs("c, a") == ("a", "b", "c")
-    assert jobs("x", part="streams") == ()
-    with pytest.raises(InputError, match=r"JOBS is 'x': name one of the first study too: .*'a', 'b', 'c'"):
-        jobs("x")
-    assert jobs("x,b") == ("a", "b")
-    with pytest.raises(InputError, match="unknown name in JOBS 'q'; choose from a, b, c, x"):
-        jobs("a,q")
-    with pytest.raises(InputError, match="JOBS is 'a': they need 'z', which this profile has not"):
-        sized(check("demo", {"JOBS": "a"}, SETS), PROFILES, VIDEOS, (), needs=lambda name: ("z",))
-
-
-def test_a_rehearsal_cuts_every_training(tmp_path):
-    _, profile, _ = sized(parameters(tmp_path, STEPS=2), PROFILES, VIDEOS, PROTOCOLS)
-    assert (profile.recipe.epochs, profile.recipe.rehearsal, profile.recipe.lr) == (1, 2, 0.1)
-    assert digest(profile) != digest(Profile(size=7))
-
-
-def test_later_fields_leave_digests_alone():
-    recipe = Recipe(epochs=9, batch_size=4, lr=0.1)
-    assert "rehearsal" not in values(recipe)
-    assert values(replace(recipe, rehearsal=3))["rehearsal"] == 3
-
-
 def test_the_network_of_a_run_is_that_of_the_seed_or_the_first(tmp_path):
     for name in ("a-seed0.pt", "a-seed2.pt", "b-seed0.pt"):
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
@@ -148,3 +89,5 @@ def test_the_network_of_a_run_is_that_of_the_seed_or_the_first(tmp_path):
     assert initial_file(tmp_path / "checkpoints" / "b-seed0.pt", "a", 1).name == "b-seed0.pt"
     with pytest.raises(InputError, match="holds no network 'c'; it holds a, b"):
         initial_file(tmp_path, "c", 0)
+    with pytest.raises(InputError, match="holds no network 'a'; it holds none"):
+        initial_file(tmp_path / "checkpoints", "a", 0)

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from videoattn.engine.recipe import Recipe, as_json, digest
+from videoattn.engine.recipe import Recipe, as_json, digest, dry_run, values
 from videoattn.errors import InputError
 
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.1)
@@ -21,16 +21,16 @@ OTHER = {
     "plateau_factor": 0.5,
     "clip_norm": 1.0,
     "precision": "bf16",
-    "rehearsal": 3,
+    "max_steps": 3,
 }
 
 
 @pytest.mark.parametrize(
-    ("values", "text"),
+    ("changes", "text"),
     [
         ({"epochs": 0}, "epochs=0: at least 1"),
         ({"batch_size": -1}, "batch_size=-1: at least 1"),
-        ({"rehearsal": 0}, "rehearsal=0: at least 1"),
+        ({"max_steps": 0}, "max_steps=0: at least 1"),
         ({"accumulation": 3}, "batch_size=8 cannot be made of 3 equal batches"),
         ({"precision": "fp8"}, "unknown precision 'fp8'; choose from no, bf16, fp16"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam' .did you mean adamw.*; choose from sgd, nesterov, adamw"),
@@ -43,9 +43,26 @@ OTHER = {
         ({"schedule": "steps 1.5"}, "schedule 'steps 1.5': epochs are expected"),
     ],
 )
-def test_impossible_values_are_named(values, text):
+def test_impossible_values_are_named(changes, text):
     with pytest.raises(InputError, match=text):
-        replace(RECIPE, **values)
+        replace(RECIPE, **changes)
+
+
+def test_a_dry_run_is_one_epoch_of_so_many_steps():
+    recipe = replace(RECIPE, epochs=9, schedule="steps 3 6", clip_norm=1.0)
+    assert dry_run(recipe, 3) == replace(RECIPE, epochs=1, max_steps=3, clip_norm=1.0)
+    assert dry_run(recipe, 0) == recipe
+
+
+def test_epochs_after_which_steps_lower_the_rate():
+    assert replace(RECIPE, epochs=100, schedule="steps 40 80").milestones == (40, 80)
+    assert (RECIPE.milestones, replace(RECIPE, schedule="linear").milestones) == ((), ())
+    assert replace(RECIPE, accumulation=8).accumulation == 8
+
+
+def test_dataclasses_become_plain_values():
+    assert values({"a": [RECIPE, (1, None)], "b": "x"}) == {"a": [vars(RECIPE), (1, None)], "b": "x"}
+    assert values(Recipe) is Recipe
 
 
 def test_every_value_changes_the_digest():

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from videoattn.engine.loop import fit
+from videoattn.engine.pace import Pace
 from videoattn.engine.recipe import Recipe
 from videoattn.errors import RunError
 from videoattn.progress import Progress
@@ -59,9 +60,17 @@ class Net(nn.Module):
 
 
 def train(
-    path: Path, *, data: Dataset | None = None, net: nn.Module | None = None, recipe: Recipe = RECIPE, **named: str
+    path: Path,
+    *,
+    data: Dataset | None = None,
+    net: nn.Module | None = None,
+    recipe: Recipe = RECIPE,
+    identity: str = "tiny",
+    accelerator: Accelerator | None = None,
+    pace: Pace | None = None,
+    lines: bool = False,
 ) -> list[dict]:
-    """`fit` of the tiny network in this process; `named` may hold another identity."""
+    """`fit` of the tiny network in this process."""
     return fit(
         Net() if net is None else net,
         Clips() if data is None else data,
@@ -69,9 +78,10 @@ def train(
         stream="rgb",
         seed=3,
         path=path,
-        identity=named.get("identity", "tiny"),
-        accelerator=Accelerator(gradient_accumulation_steps=recipe.accumulation, cpu=True),
-        progress=Progress("tiny", recipe.epochs, quiet=True),
+        identity=identity,
+        accelerator=accelerator or Accelerator(gradient_accumulation_steps=recipe.accumulation, cpu=True),
+        progress=Progress("tiny", recipe.epochs, lines=lines),
+        pace=pace,
     )
 
 

@@ -47,7 +47,7 @@ def test_scores_are_means_over_crops_in_the_order_of_the_videos(crops, batch_siz
         Videos(crops),
         accelerator=Accelerator(cpu=True),
         batch_size=batch_size,
-        progress=Progress("testing", 5, what="video", quiet=True),
+        progress=Progress("testing", 5, what="video", lines=False),
     )
     assert labels.tolist() == [4, 3, 2, 1, 0]
     for stream, sign in (("rgb", 1), ("flow", -1)):

@@ -137,7 +137,6 @@ class Study:
             start=self.start,
             job=self.job(name),
             seed=seed,
-            trained_here=tuple(job.name for job in self.jobs),
             identity=self.digest,
             folder=self.folder,
             runtime=self.runtime,
@@ -217,7 +216,8 @@ class Study:
 
     def _check_start(self, pending: list[Task]) -> None:
         """Say what starts from which weights of INIT; fail now if it must fail, before any video is read."""
-        first = {task.job.name: task for task in reversed(pending)} if self.start.path else {}
+        tasks = [task for task in pending if self.start.path and task.job.recipe and self._ready(task)]
+        first = {task.job.name: task for task in reversed(tasks)}
         for task in reversed(first.values()):
             say(f"{task.job.name}: {fresh_network(task)[1] or 'starts from no weights of INIT by its own name'}")
 
@@ -234,11 +234,7 @@ class Study:
             yield task, result
 
     def _ready(self, task: Task) -> bool:
-        return all(
-            self.run_folder.scores_path(earlier, task.seed).exists()
-            for earlier in task.job.after
-            if earlier in task.trained_here
-        )
+        return all(self.run_folder.scores_path(earlier, task.seed).exists() for earlier in task.job.after)
 
     def _done(self, record: Record, job: Job, seed: int) -> bool:
         paths = [self.run_folder.scores_path(job.name, seed)]

@@ -35,7 +35,6 @@ class Task:
     Args:
         parameters: name the paper and the data set. study: of the paper, "" for the first. profile, start: as
             `videoattn.engine.experiment.sized` gives them.
-        trained_here: names of the jobs of the study; another one that a job starts from is looked for in the run INIT.
         identity: digest of the study's plan. folder: of its run. runtime: how it runs.
         pending: what is to be trained when this task begins.
     """
@@ -46,7 +45,6 @@ class Task:
     start: Start
     job: Job
     seed: int
-    trained_here: tuple[str, ...]
     identity: str
     folder: Path
     runtime: Runtime
@@ -133,10 +131,10 @@ def _experiments(task: Task):
 
 
 def _weights(task: Task) -> Callable[[str], State]:
-    """The weights of earlier jobs: of this run, or of one that only the run INIT has trained."""
+    """The weights of earlier jobs: of this run those that the job comes after, of the run INIT any other."""
 
     def weights(name: str) -> State:
-        if task.start.path and name not in task.trained_here:
+        if task.start.path and name not in task.job.after:
             return read_initial(initial_file(task.start.path, name, task.seed))
         return task.run.weights(name, task.seed)
 
