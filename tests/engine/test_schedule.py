@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import demo as paper
 import pytest
 import torch
 from tasks import die_at_three, square
@@ -112,6 +113,19 @@ def test_trainings_side_by_side_give_the_same_record(make, in_process, monkeypat
     assert [(r["job"], r["seed"], r["metrics"]) for r in record.results] == [
         (r["job"], r["seed"], r["metrics"]) for r in one.results
     ]
+
+
+def test_probes_are_generated_before_processes_look_for_them(make, in_process, monkeypatch):
+    made = []
+    run_task = studies.run_task
+
+    def noted(task: studies.Task) -> dict:
+        made.append(len(paper.Data.made))
+        return run_task(task)
+
+    monkeypatch.setattr(studies, "run_task", noted)
+    make(PARALLEL=2, JOBS="a,transfer", SEEDS=1).run()
+    assert made == [2, 2]
 
 
 def test_a_training_waits_for_the_scores_of_the_one_that_it_starts_from(make):

@@ -182,7 +182,9 @@ def test_a_job_that_begins_again_has_no_scores_of_before(copied, monkeypatch):
     assert copied.run_folder.scores_path("b", 0).exists()
 
 
-def test_progress_is_told(copied, capsys):
+def test_progress_is_told(copied, capsys, monkeypatch):
+    closed = []
+    monkeypatch.setattr(studies.Progress, "close", lambda self: closed.append(self.name))
     (copied.folder / "scores" / "b-seed0.npz").unlink()
     (copied.folder / "scores" / "c-seed1.npz").unlink()
     copied.run()
@@ -191,6 +193,7 @@ def test_progress_is_told(copied, capsys):
         "trainings: training 1 of 2  b seed 0",
         "trainings: training 2 of 2  c seed 1",
     ]
+    assert closed[-1] == "trainings"
 
 
 def test_what_changes_results_changes_the_digest_and_nothing_else_does(make, demo, monkeypatch, tmp_path):

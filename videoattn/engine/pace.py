@@ -38,7 +38,6 @@ class Pace:
         self.last = min(MEASURED + 1, steps)
         self.done = 0
         self.begun = time.perf_counter()
-        self.first = 0.0  # when the first step had ended
 
     def step(self) -> None:
         """A step has been made."""
@@ -48,7 +47,7 @@ class Pace:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         if self.done == 1:
-            self.first = time.perf_counter()
+            self.first = time.perf_counter()  # when the first step had ended
         if self.done == self.last:
             since, steps = (self.first, self.done - 1) if self.done > 1 else (self.begun, 1)
             self._say((time.perf_counter() - since) / steps)

@@ -82,7 +82,6 @@ def fused_by_search(
         raise InputError(
             f"test scores of {', '.join(scores)}, held-out scores of {', '.join(held_out)}: must be the same"
         )
-    check_scores(held_out, labels)
     scale = {stream: found.double().std().item() or 1.0 for stream, found in held_out.items()}
     weights = searched_weights({stream: found / scale[stream] for stream, found in held_out.items()}, labels, step=step)
     return fuse({stream: found / scale[stream] for stream, found in scores.items()}, weights), weights
