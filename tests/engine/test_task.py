@@ -177,9 +177,13 @@ def test_epochs_are_told_but_in_the_profile_of_tests(make, capsys):
 
 
 def test_progress_of_training_and_testing_is_shown_and_taken_away(make, monkeypatch):
-    made, closed = [], []
+    made, closed, told = [], [], []
 
     class Noted(task.Progress):
+        def advance(self, done: int, note: str = "") -> None:
+            told.append((self.name, done))
+            super().advance(done, note)
+
         def __init__(self, name: str, total: int, **more: object):
             made.append((name, total, more))
             super().__init__(name, total, **more)
@@ -195,6 +199,7 @@ def test_progress_of_training_and_testing_is_shown_and_taken_away(make, monkeypa
         ("a seed 0, testing", 12, {"what": "video", "lines": False}),
     ]
     assert closed == ["a seed 0", "a seed 0, testing"]
+    assert told == [("a seed 0", 1), ("a seed 0", 2), ("a seed 0, testing", 12)]
 
 
 def test_networks_are_built_for_classes_profile_and_start(make, demo, monkeypatch):

@@ -1,11 +1,16 @@
 """Records: written and read back whole, or refused; runs that git keeps."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 from example import record
 
+from videoattn.engine import record as record_module
 from videoattn.engine.record import PACKAGES, environment, publish, read, records
 from videoattn.errors import RunError
+from videoattn.locations import repository
 
 
 @pytest.fixture
@@ -134,3 +139,19 @@ def test_the_environment_names_versions_and_hardware():
     assert found["versions"]["torch"] == torch.__version__.split("+")[0]
     assert found["hardware"].keys() == {"cpu", "cores", "memory_gib"}
     assert min(found["hardware"]["cores"], found["hardware"]["memory_gib"]) > 0
+
+
+def test_the_hardware_is_that_of_the_machine(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"name of {device}")
+    assert environment("cuda")["hardware"]["gpu"] == "2 x name of cuda"
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    assert not names or environment()["hardware"]["cpu"] == names[0].partition(":")[2].strip()
+
+
+def test_the_commit_is_that_of_the_checkout_or_unknown(monkeypatch, tmp_path):
+    git = ["git", "-C", str(repository()), "rev-parse", "HEAD"]
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    assert environment()["commit"] == (found.stdout.strip() if found.returncode == 0 else None)
+    monkeypatch.setattr(record_module, "repository", lambda: tmp_path)
+    assert (environment()["commit"], environment()["clean"]) == (None, False)
