@@ -9,7 +9,7 @@ import torch
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.engine.experiment import Job, Profile, module_of, reads_flow, studies, with_needed
 from videoattn.engine.protocol import FROM_SCRATCH
-from videoattn.engine.recipe import digest, values
+from videoattn.engine.recipe import Recipe, digest, values
 from videoattn.engine.runtime import runtime_of
 from videoattn.errors import InputError
 from videoattn.papers import PAPERS
@@ -194,10 +194,15 @@ LIGHT = {
 }
 
 
+def recipes_of(profile: Profile) -> list[tuple[str, Recipe]]:
+    return [(name, value) for name, value in vars(profile).items() if isinstance(value, Recipe)]
+
+
 @pytest.mark.parametrize("paper", LIGHT)
 def test_a_dry_run_of_a_network_of_full_size_passes(paper, study_of, monkeypatch):
     profiles, (job, changes) = module_of(paper).PROFILES, LIGHT[paper]
     own = tiny(profiles["paper"], 12)
+    own = replace(own, **{name: replace(recipe, batch_size=2, accumulation=1) for name, recipe in recipes_of(own)})
     for name, change in changes.items():
         own = replace(own, **{name: replace(getattr(own, name), **change) if isinstance(change, dict) else change})
     monkeypatch.setitem(profiles, "paper", own)
