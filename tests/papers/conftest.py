@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,9 +52,3 @@ def _networks(paper: str, study: str, profile: Profile) -> dict[str, nn.Module]:
                 state = lambda earlier: built[earlier].state_dict()  # noqa: E731
                 built[name] = experiments.build(experiments.VARIANTS[name], profile, classes=3, weights=state)
     return built
-
-
-def on_videos(paper: str, study: str, name: str) -> Profile:
-    """A profile as it is on a user's videos."""
-    experiments = module_of(paper, study)
-    return replace(experiments.PROFILES[name], **experiments.VIDEOS[name])
