@@ -96,7 +96,7 @@ def test_make_runs_the_papers_own_recipe(paper, tmp_path, cache):
     assert [result["job"] for result in record.results] == [own["JOBS"]]
     assert (folder / "notebook.ipynb").exists()
     assert "Not set beside the paper's tables" in done.stdout
-    assert "since it is a rehearsal (STEPS=1)." in done.stdout
+    assert "since it is a dry run (STEPS=1)." in done.stdout
     assert record.data["train"] == len(load(own["DATASET"], data, "train", split=int(own.get("SPLIT", 1))).samples)
 
 

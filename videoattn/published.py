@@ -91,7 +91,7 @@ def run_report(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """`run_report`, whether the run is complete, and where everything lies, for a terminal."""
     record = read(folder)
-    what = "rehearsal complete" if record.parameters.get("STEPS") else "complete"
+    what = "dry run complete" if record.parameters.get("STEPS") else "complete"
     state = what if record.complete else "not complete: the same command goes on"
     names = ("notebook.ipynb", "record.json", "log.csv", "figures", "checkpoints", "scores")
     files = "\n".join(f"  {folder / name}" for name in names if (folder / name).exists())

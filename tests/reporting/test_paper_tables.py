@@ -70,7 +70,7 @@ def test_the_protocol_itself_has_no_departures():
     [
         (replace(record(), profile="full"), "its profile is full, not paper"),
         (replace(record(), complete=False), "it is not complete"),
-        (replace(record(), parameters={"DATASET": "hmdb51", "STEPS": 3}), "it is a rehearsal (STEPS=3)"),
+        (replace(record(), parameters={"DATASET": "hmdb51", "STEPS": 3}), "it is a dry run (STEPS=3)"),
         (record(start=Start("scratch")), "its networks start from scratch, not from imagenet"),
         (record(profile=replace(PAPER, dropout=0.8)), "dropout is 0.8, not 0.5"),
         (
@@ -176,7 +176,7 @@ def test_a_report_of_other_runs_says_why_not(tmp_path):
     [
         ({}, ""),
         ({"profile": "quick"}, "the run that it started from is not the paper's: its profile is quick, not paper"),
-        ({"parameters": {"DATASET": "kinetics400", "STEPS": 2}}, "is not the paper's: it is a rehearsal (STEPS=2)"),
+        ({"parameters": {"DATASET": "kinetics400", "STEPS": 2}}, "is not the paper's: it is a dry run (STEPS=2)"),
         ({"complete": False}, "is not the paper's: it is not complete"),
         ({"digest": "another"}, "the run that it started from, another, no longer lies in"),
     ],

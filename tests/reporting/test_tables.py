@@ -72,8 +72,8 @@ def test_the_caption_is_one_line():
         {"rgb": {7: 0.5}}, environment=ENVIRONMENT | {"hardware": hardware}, parameters={"DATASET": "ucf101"}
     )
     assert tables.caption(other).startswith("ucf101: 20 training")
-    rehearsal = replace(other, parameters={"DATASET": "ucf101", "STEPS": 2})
-    assert tables.caption(rehearsal).startswith("a rehearsal of 2 steps and as many test videos at most; ucf101: 20")
+    dry_run = replace(other, parameters={"DATASET": "ucf101", "STEPS": 2})
+    assert tables.caption(dry_run).startswith("a dry run of 2 steps and as many test videos at most; ucf101: 20")
     assert "profile cpu, 1 seed; 1 x A GPU; torch" in tables.caption(other)
 
 
@@ -91,7 +91,7 @@ def test_summary_names_rows_and_files(tmp_path):
     record({}).save(tmp_path)
     assert "\n\ncomplete\n" in published.summary(tmp_path)
     record({}, parameters={"STEPS": 2}).save(tmp_path)
-    assert "\n\nrehearsal complete\n" in published.summary(tmp_path)
+    assert "\n\ndry run complete\n" in published.summary(tmp_path)
 
 
 @pytest.mark.parametrize(("classes", "told"), [(5, False), (6, True)])

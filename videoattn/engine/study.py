@@ -44,6 +44,7 @@ def make_study(parameters: Parameters, name: str = "") -> "Study | None":
         return None
     profile, start = found
     experiments = module_of(parameters.paper, name)
+    study_data(parameters, name, profile, fresh=True)
     jobs = tuple(experiments.job(job, profile, start) for job in profile.jobs)
     study = Study(
         parameters=parameters,

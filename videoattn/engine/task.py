@@ -1,6 +1,5 @@
 """One training of a study as data, and what it does wherever it runs: train, test, keep the scores."""
 
-import functools
 import hashlib
 import time
 from collections.abc import Callable
@@ -26,6 +25,8 @@ from videoattn.weights.files import read_initial
 from videoattn.weights.initial import describe, load_initial
 
 State = dict[str, Tensor]
+KEPT_STUDIES = 4
+_data: dict[tuple[Parameters, str, Profile], StudyData] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +120,18 @@ def data_of(task: Task) -> StudyData:
     return study_data(task.parameters, task.study, task.profile)
 
 
-@functools.lru_cache(maxsize=4)
-def study_data(parameters: Parameters, study: str, profile: Profile) -> StudyData:
-    """The clips of a study; nothing is read yet."""
-    inputs = getattr(module_of(parameters.paper, study), "inputs", None)
-    return StudyData(parameters, profile, inputs=inputs)
+def study_data(parameters: Parameters, study: str, profile: Profile, *, fresh: bool = False) -> StudyData:
+    """The clips of a study, of which a process has those of the last few studies; nothing is read yet.
+
+    fresh: look for the videos anew, as for a study that is made again.
+    """
+    key = parameters, study, profile
+    if fresh or key not in _data:
+        _data.pop(key, None)
+        _data[key] = StudyData(parameters, profile, inputs=getattr(module_of(parameters.paper, study), "inputs", None))
+        while len(_data) > KEPT_STUDIES:
+            _data.pop(next(iter(_data)))
+    return _data[key]
 
 
 def _experiments(task: Task):

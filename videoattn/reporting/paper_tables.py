@@ -34,7 +34,7 @@ def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping
     if record.profile != "paper":
         return [f"its profile is {record.profile}, not paper"]
     if record.parameters.get("STEPS"):
-        return [f"it is a rehearsal (STEPS={record.parameters['STEPS']})"]
+        return [f"it is a dry run (STEPS={record.parameters['STEPS']})"]
     found = [protocol.departs] if protocol.departs else []
     found += [] if record.complete else ["it is not complete"]
     start = started_from(record.recipe)

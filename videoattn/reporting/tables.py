@@ -57,9 +57,9 @@ def caption(record: Record) -> str:
     data = record.data
     seeds = len({result["seed"] for result in record.results})
     steps = record.parameters.get("STEPS")
-    rehearsal = f"a rehearsal of {steps} steps and as many test videos at most; " if steps else ""
+    dry_run = f"a dry run of {steps} steps and as many test videos at most; " if steps else ""
     return (
-        f"{rehearsal}{data_name(record)}: {data['train']} training and {data['test']} test videos of "
+        f"{dry_run}{data_name(record)}: {data['train']} training and {data['test']} test videos of "
         f"{len(data['classes'])} classes; profile {record.profile}, {seeds} seed{'s' if seeds > 1 else ''}; {machine}; "
         f"torch {versions['torch']}; {record.wall_s / 60:.1f} minutes of training and testing, added up; "
         f"run {record.digest}"
