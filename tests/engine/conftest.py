@@ -40,7 +40,7 @@ def install(patch: pytest.MonkeyPatch, folder: Path) -> ModuleType:
     patch.setattr(study_data, "read_truth", lambda folder: {"clips": {"0": {"folder": folder.name}}})
     patch.setattr(task, "environment", lambda device: {"device": str(device)})
     patch.setattr(task.Accelerator, "free_memory", lambda self: None)  # collects garbage, which takes longest
-    task.study_data.cache_clear()
+    task._data.clear()
     paper.Data.made.clear()
     return installed(patch, folder)
 
@@ -50,7 +50,7 @@ def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType
     """The module `experiments` of the paper "demo", which a test may change."""
     (tmp_path / "demo").mkdir()
     yield install(monkeypatch, tmp_path / "demo")
-    task.study_data.cache_clear()
+    task._data.clear()
 
 
 @pytest.fixture

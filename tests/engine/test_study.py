@@ -239,7 +239,7 @@ def test_auto_is_replaced_before_a_study_is_made(make, monkeypatch):
 
 def test_networks_may_be_inspected_on_the_probe_alone(make, demo):
     def inspect(data, job, net, scores, labels) -> dict:
-        assert data is make(JOBS="a").data
+        assert data is task.study_data(data.parameters, "", data.profile)
         top1 = (scores[job.stream].argmax(1) == labels).float().mean().item()
         return {f"weight-{job.name}": {"first": net.fc.weight[0, 0].item()}, "again": {"top1": top1}}
 
@@ -416,3 +416,12 @@ def test_a_second_study_has_a_folder_and_a_record_of_its_own(make, add_study, tr
     assert first.run().study == ""
     assert studies.read(second.folder).study == "second"
     assert make("second", DATASET="folder", DATA="/") is None
+
+
+def test_a_study_that_is_made_again_looks_for_its_clips_anew(make):
+    first = make(JOBS="a")
+    before = first.data
+    assert first.data is before
+    again = make(JOBS="a")
+    assert again.data is not before
+    assert first.data is again.data
