@@ -20,7 +20,7 @@ from videoattn.io import write_atomically
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets
 from videoattn.reporting.paper_tables import departures, filled_tables, split_of
-from videoattn.reporting.tables import accuracy, caption, data_name, measured, reference
+from videoattn.reporting.tables import accuracy, caption, data_name, each_seed, measured, reference
 
 
 def is_stale(record: Record) -> bool:
@@ -36,16 +36,16 @@ def claims_table(paper: str) -> str:
     found = [reference(paper, study) for study in studies(paper)]
     rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(*(own and own[1] for own in found))
     head = ["claim", "in the paper", "tested in section", "verdict here"]
-    lines = [(c.claim, c.where, c.section, c.verdict) for c in rows]
+    lines = [(c.claim, c.where, c.section, str(c.verdict)) for c in rows]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def headline_table(record: Record) -> str:
     """The rows of a record that matter most, as Markdown."""
     rows = module_of(record.paper, record.study).HEADLINE
-    lines = [(label, accuracy(record, row)) for label, row in rows if record.values(row)]
+    lines = [(label, accuracy(record, row), each_seed(record, row)) for label, row in rows if record.values(row)]
     name = ", ".join(filter(None, (record.paper, record.study)))
-    head = [name, f"top-1 %, {data_name(record)}"]
+    head = [name, f"top-1 %, {data_name(record)}", "each seed"]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
