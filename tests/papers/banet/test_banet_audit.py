@@ -100,7 +100,7 @@ def test_claims_without_a_record_and_with_rows():
     assert str(verdict("BANet runs", None)) == "does not hold (by table III): 318; BANet-Lite, at 4 frames, 455"
     assert str(verdict("The network is trained", None)).endswith("passes no gradient to the scores")
     one = measured("banet", {"lite-learned": [0.9] * 5, "lite-learned-none": [0.5] * 5, "lite-both": [0.9] * 5})
-    assert "better than untrained ones: holds: +40.0 [" in verdict("The network is trained", one).said
+    assert "trained scores over untrained ones: holds: +40.0 [" in verdict("The network is trained", one).said
     both = verdict("Both together", one)
     assert (both.word, both.said.startswith("over before alone: +0.0 [")) == (SAME, True)
     orders = {"lite-cs": [0.8] * 5, "lite-cs-tw-hw-th": [0.8] * 5, "lite-cs-th-tw-hw": [0.8] * 5}

@@ -2,7 +2,18 @@
 
 from videoattn.engine.record import Record
 from videoattn.papers.cma import audit
-from videoattn.reporting.claims import FAILS, HOLDS, UNKNOWN, Claim, Verdict, compared, decided, equal, judged
+from videoattn.reporting.claims import (
+    FAILS,
+    HOLDS,
+    UNKNOWN,
+    Claim,
+    Verdict,
+    all_judged,
+    compared,
+    decided,
+    equal,
+    judged,
+)
 from videoattn.reporting.tables import mean
 
 
@@ -19,7 +30,12 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("Attention between the modalities beats adding their scores", "5.3, table 1", "11",
               judged(record, "cma-1-R", "two-stream")),
         Claim("It beats non-local blocks, even with the RGB scores alone", "5.5, table 4", "11",
-              judged(record, "cma-1-R", "rgb-nl-S")),
+              judged(record, "cma-1-R", "two-stream-nl")),
+        Claim("It beats one network on both streams, stacked", "not in the paper", "11",
+              judged(record, "cma-1-R", "stacked")),
+        Claim("It beats an exchange without attention", "not in the paper", "11",
+              all_judged(record, {"the same place added": ("cma-1-R", "add-1-R"),
+                                  "the mean added": ("cma-1-R", "uniform-1-R")})),
         Claim("Adding the flow scores to it helps further", "5.3, table 1", "11", judged(record, "cma-1-S", "cma-1-R")),
         Claim("Iteration 2 brings the flow branch to the level of RGB", "5.3, table 1", "11",
               judged(record, "cma-2-F", "two-stream")),
