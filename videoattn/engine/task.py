@@ -2,9 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from accelerate import Accelerator
@@ -25,6 +26,7 @@ from videoattn.weights.files import read_initial
 from videoattn.weights.initial import describe, load_initial
 
 State = dict[str, Tensor]
+NOTHING: Mapping[str, State] = MappingProxyType({})
 KEPT_STUDIES = 4
 _data: dict[tuple[Parameters, str, Profile], StudyData] = {}
 
@@ -96,8 +98,11 @@ def run_task(task: Task) -> dict:
     return result | ({"initial": initial} if initial else {})
 
 
-def fresh_network(task: Task) -> tuple[nn.Module, str]:
-    """The network of a task as its training starts, and what of the weights of INIT went into it."""
+def fresh_network(task: Task, built: Mapping[str, State] = NOTHING) -> tuple[nn.Module, str]:
+    """The network of a task as its training starts, and what of the weights of INIT went into it.
+
+    built: states that stand in for those of earlier jobs, by name.
+    """
     torch.manual_seed(task.training_seed)
     experiments = _experiments(task)
     network = experiments.build(
@@ -105,14 +110,15 @@ def fresh_network(task: Task) -> tuple[nn.Module, str]:
         task.profile,
         classes=data_of(task).outputs,
         start=task.start,
-        weights=_weights(task),
+        weights=_weights(task, built),
     )
     if task.start.path is None or not task.job.initial:
         return network, ""
     path = initial_file(task.start.path, task.job.initial, task.seed)
     # The last layer of another data set is for other classes.
     head = task.start.name in (FILE, task.parameters.dataset)
-    return network, f"{path.name}: {describe(load_initial(network, path, head=head))}"
+    part = network.get_submodule(task.job.part)
+    return network, f"{path.name}: {describe(load_initial(part, path, head=head))}"
 
 
 def data_of(task: Task) -> StudyData:
@@ -138,10 +144,12 @@ def _experiments(task: Task):
     return module_of(task.parameters.paper, task.study)
 
 
-def _weights(task: Task) -> Callable[[str], State]:
+def _weights(task: Task, built: Mapping[str, State]) -> Callable[[str], State]:
     """The weights of earlier jobs: of this run those that the job comes after, of the run INIT any other."""
 
     def weights(name: str) -> State:
+        if name in built and name in task.job.after:
+            return built[name]
         if task.start.path and name not in task.job.after:
             return read_initial(initial_file(task.start.path, name, task.seed))
         return task.run.weights(name, task.seed)

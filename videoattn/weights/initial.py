@@ -148,10 +148,13 @@ def load_weights(
 
 
 def load_initial(network: nn.Module, path: Path, *, head: bool, source: str = "") -> LoadReport:
-    """`load_weights` of the file that INIT names; what it refuses names the file."""
+    """`load_weights` of the file that INIT names; what it refuses names the file.
+
+    Weights for RGB may start a network of flow, whose first convolution then takes their mean (`average_first`).
+    """
     state = read_initial(path)
     try:
-        return load_weights(network, state, head=head, source=source)
+        return load_weights(network, state, head=head, average_first=True, source=source)
     except InputError as error:
         raise InputError(f"INIT is {path}: {error}") from error
 
@@ -162,7 +165,14 @@ def describe(matched: LoadReport) -> str:
     lines += [f"taken for a file of {matched.source.of} ({matched.source.name})"]
     lines += [f"its input: {matched.input}; converted to ours"] if matched.input else []
     lines += [f"left open: {note}" for note in matched.notes]
-    lines += [f"made to fit: {_listed(map(_changed, matched.adapted))}"] if matched.adapted else []
+    averaged = [shapes for shapes in matched.adapted if _averaged(*shapes[1:])]
+    fitted = [shapes for shapes in matched.adapted if shapes not in averaged]
+    if averaged:
+        lines.append(
+            "of RGB, for other channels: each takes the mean of the three kernels, the cross-modality start of TSN, "
+            f"section 3.1: {_listed(map(_changed, averaged))}"
+        )
+    lines += [f"made to fit: {_listed(map(_changed, fitted))}"] if fitted else []
     lines += [f"last layer for other classes: {_listed(map(_changed, matched.shapes))}"] if matched.shapes else []
     for what, keys in (("as initialised", matched.missing), ("not used of the file", matched.unused)):
         parts = Counter(map(_part, keys))
@@ -222,9 +232,14 @@ def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Te
         tensor = tensor[0]
     if inflate and tensor.dim() == 4 and len(shape) == 5:
         tensor = inflated_kernel(tensor, shape[2])
-    if average and tensor.dim() == len(shape) and tensor.shape[1] == 3 != shape[1]:
+    if average and _averaged(tuple(tensor.shape), shape):
         tensor = averaged_kernel(tensor, shape[1])
     return tensor
+
+
+def _averaged(found: Shape, expected: Shape) -> bool:
+    """Whether a kernel for RGB can be made one for other channels by averaging."""
+    return len(found) == len(expected) > 2 and found[1] == 3 != expected[1]
 
 
 def _check_share(network: nn.Module, names: Mapping[str, str], missing: Iterable[str], unused: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ from videoattn.engine.study_data import StudyData
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma import inspection
 from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block
+from videoattn.weights.initial import load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,8 +333,7 @@ def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
     """Take over all but the last layers, which stay as they are initialised."""
-    kept = {name: value for name, value in state.items() if ".fc." not in name}
-    network.load_state_dict(network.state_dict() | kept)
+    load_weights(network, state, head=False)
 
 
 def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
@@ -371,7 +371,8 @@ def job(name: str, profile: Profile, start: Start) -> Job:
         probe=profile.probe.second() if variant.transfer else profile.probe,
         flow=FlowSettings(algorithm=profile.flow, short_side=clips.short_side, aspect=clips.aspect),
         after=after,
-        initial="" if variant.after else name,
+        initial=variant.warm if variant.first else "" if variant.after else name,
+        part=f"streams.{variant.stream}" if variant.first else "",
     )
 
 
