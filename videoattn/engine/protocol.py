@@ -4,7 +4,7 @@ A paper's `protocols.py` holds its own, as PROTOCOLS.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Protocol:
 
     start: from what: "scratch", "imagenet", or the data set of the run whose networks are fine-tuned. where: in the
     paper. changes: of the profile `paper`, each value with its source beside it. cells: of the paper's tables. departs:
-    in what it cannot be the paper's; such results are not set beside the paper's.
+    in what it cannot be the paper's, or what says so of a record; such results are not set beside the paper's.
     """
 
     data_set: str
@@ -45,7 +45,7 @@ class Protocol:
     where: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     cells: tuple[Cells, ...] = ()
-    departs: str = ""
+    departs: str | Callable[[Record], str] = ""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class LoadReport:
     Args:
         loaded: keys of the network that got weights. missing: those that stay as initialised.
         unused: keys of the file that are for nothing in the network.
-        shapes: (key, shape in the file, shape in the network) of a last layer that is for other classes.
+        shapes: (key, shape in the file, shape in the network) of a last layer for other classes, or over other
+            features.
         adapted: likewise of kernels that were averaged or inflated to fit.
         others: what the file holds beside the state dict.
         source: whose file it is taken for. input: what its first convolution was converted from; None where it was not.
@@ -82,7 +83,7 @@ def load_weights(
 
     Args:
         state: as `videoattn.weights.files.read_weights` gives it.
-        head: with the last layer, if it is for as many classes; otherwise it stays as initialised.
+        head: with the last layer, if it has the same shape; otherwise it stays as initialised.
         average_first: a first convolution over other than three channels, such as flow, takes each from the mean over
             RGB (L. Wang et al., Temporal Segment Networks, section 3.1).
         source: whose file it is, one of `videoattn.weights.sources.NAMED`; left out, as the names in it tell.
@@ -100,7 +101,7 @@ def load_weights(
     names = {key: canonical(key) for key in expected}
     use = {key: given[key] for key in expected if key in given}
     last = {key for key in use if is_last(names[key])}
-    other = any(use[key].shape[:1] != expected[key].shape[:1] for key in last)
+    other = any(use[key].shape != expected[key].shape for key in last)
     shapes = [_shapes(key, use, expected) for key in use if head and other and key in last]
     parts = {block_of(name) for key, name in names.items() if key not in use} - {""}
     left = {key for key in use if block_of(names[key]) in parts} | (last if other or not head else set())
@@ -119,6 +120,10 @@ def load_weights(
         weight = f"{key.rpartition('.')[0]}.weight"
         if key in expected and weight in found:  # of weights that were here before
             found.setdefault(key, torch.zeros(expected[weight].shape[1]))
+    for key in expected:
+        norm, _, entry = key.rpartition(".")
+        if entry == "num_batches_tracked" and f"{norm}.running_mean" in found:  # in a file from before there was one
+            found.setdefault(key, torch.zeros_like(expected[key]))
     missing = tuple(key for key in expected if key not in found)
     unused = tuple(old for old, key in zip(state, given, strict=True) if key not in found)
     _check_share(network, names, missing, unused)

@@ -28,7 +28,7 @@ from videoattn.errors import InputError
 from videoattn.weights.bn_inception import caffe_name
 
 WRAPPERS = ("module", "_orig_mod", "model", "network", "net", "backbone", "base_model", "eco")
-LAST = ("fc", "new_fc", "cls_head.fc_cls", "classif", "last_linear", "classifier", "head.fc")
+LAST = ("fc", "new_fc", "cls_head.fc_cls", "classif", "last_linear", "classifier", "head.fc", "fc_final")
 BLOCKS = ("attention", "blocks", "select")  # of networks that hold their blocks beside the backbone
 CONVOLUTION_OR_NORM = re.compile(r"(?<![^.])(conv|bn)(\d+)\.(\w+)$")
 DOWNSAMPLE = re.compile(r"(?<![^.])downsample\.([01])\.(\w+)$")
@@ -36,6 +36,21 @@ BLOCK = re.compile(rf"(?:.*?\.)??attached(?:_\d+)?(?=\.)|(?:{'|'.join(BLOCKS)})(
 CAFFE = re.compile(
     r"(?:spatial\.|side\.)?((?:stem\.(?:conv1|reduce|conv2)|inception_\d[a-e]\.branch_[\w.]+)\.(?:conv|norm)\.\w+)"
 )
+
+TEMPORAL = re.compile(r"temporal\.conv([345])\.((?:enter|shortcut|residual|leave)(?:\.\d)?)\.(\w+)")
+ECO_LAYERS = {  # of a stage of ECO's 3D part
+    "enter": "a_2",
+    "enter.0": "a_1",
+    "enter.1": "a_1_bn",
+    "enter.3": "a_2",
+    "shortcut": "a_down",
+    "residual.0": "a_bn",
+    "residual.2": "b_1",
+    "residual.3": "b_1_bn",
+    "residual.5": "b_2",
+    "leave.0": "b_bn",
+}
+VGG_LAYERS = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "fc": "classifier.6"}
 
 
 def canonical(key: str) -> str:
@@ -93,3 +108,15 @@ def caffe_style_name(name: str) -> str:
     """Caffe's name of a weight of BN-Inception, alone or in ECO, from ours; other names stay."""
     found = CAFFE.fullmatch(name)
     return caffe_name(found[1]) if found else name
+
+
+def eco_name(name: str) -> str:
+    """The name of a weight of ECO in the public PyTorch port, from ours: that of BN-Inception, or of the 3D part."""
+    found = TEMPORAL.fullmatch(name)
+    return f"res{found[1]}{ECO_LAYERS[found[2]]}.{found[3]}" if found else caffe_style_name(name)
+
+
+def vgg_name(name: str) -> str:
+    """torchvision's name of a weight of a VGG from ours, which are timm's: the last three layers differ."""
+    layer, _, entry = name.rpartition(".")
+    return f"{VGG_LAYERS.get(layer, layer)}.{entry}"

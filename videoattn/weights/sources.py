@@ -14,12 +14,19 @@ from torch import Tensor
 
 from videoattn.errors import InputError, unknown
 from videoattn.weights.inputs import CAFFE, FLOW, IMAGENET, TSN_FLOW, Input
-from videoattn.weights.key_names import caffe_style_name, mfnet_name, mmcv_name
+from videoattn.weights.key_names import caffe_style_name, eco_name, mfnet_name, mmcv_name, vgg_name
 
 
 def as_it_is(name: str, tensor: Tensor) -> Tensor:
     """The values of weights that mean the same in the file and here."""
     return tensor
+
+
+def convolved(name: str, tensor: Tensor) -> Tensor:
+    """A linear layer of torchvision's VGG as the convolution over 7 x 7, or 1 x 1, places that timm makes of it."""
+    sides = {"pre_logits.fc1.weight": 7, "pre_logits.fc2.weight": 1}
+    side = sides.get(name)
+    return tensor.unflatten(1, (-1, side, side)) if side and tensor.dim() == 2 else tensor
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Source:
         return tuple(note for pattern, note in self.notes.items() if any(re.search(pattern, key) for key in keys))
 
 
+VIDEO_RESNETS = r"(^|\.)layer\d\.\d+\.conv[12]\.0\."
 OWN = Source("own", "this repository", flow=FLOW, epsilon=None)
 PLAIN = Source("plain", "torchvision, timm (ImageNet's mean and deviation) or others with their names", epsilon=None)
 SOURCES = (
@@ -72,12 +80,39 @@ SOURCES = (
         rgb=Input((124.0, 117.0, 104.0), (1 / 0.0167,), "RGB"),
     ),
     Source(
+        "eco",
+        "ECO, github.com/mzolfaghari/ECO-pytorch",
+        marks=r"(^|\.)res[345][ab]_[12]\.",
+        names=eco_name,
+        rgb=CAFFE,
+        refused={
+            r"(^|\.)res3a_1\.": "an early ECO of the port, which has two convolutions more and no shortcuts with one; "
+            "the authors' has res3a_2 alone, res4a_down and res5a_down"
+        },
+    ),
+    Source(
         "bn-inception",
         "BN-Inception with Caffe's names, as of TSN's authors",
         marks=r"(^|\.)conv1_7x7_s2\.",
         names=caffe_style_name,
         rgb=CAFFE,
         flow=Input((128.0,), (1.0,)),
+    ),
+    Source(
+        "vgg",
+        "torchvision's VGG",
+        marks=r"(^|\.)classifier\.6\.",
+        names=vgg_name,
+        values=convolved,
+    ),
+    Source(
+        "torchvision-video",
+        "torchvision's video ResNets",
+        marks=VIDEO_RESNETS,
+        refused={
+            VIDEO_RESNETS: "r3d_18, mc3_18 and r2plus1d_18 are the network of no paper here: their stems span three "
+            "frames and have no pool, and their stages halve time"
+        },
     ),
     Source(
         "mmaction2",
