@@ -112,7 +112,7 @@ def fresh_network(task: Task) -> tuple[nn.Module, str]:
     path = initial_file(task.start.path, task.job.initial, task.seed)
     # The last layer of another data set is for other classes.
     head = task.start.name in (FILE, task.parameters.dataset)
-    return network, f"{path.name}: {describe(load_initial(network, path, head=head))}"
+    return network, f"{path.name}: {describe(load_initial(network, path, head=head, source=task.start.source))}"
 
 
 def data_of(task: Task) -> StudyData:
