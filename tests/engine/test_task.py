@@ -311,6 +311,17 @@ def test_the_last_layer_comes_along_on_the_same_data_set_alone(make, tmp_path):
         assert told.startswith("net.pt: 4 of 4" if whole else "net.pt: 2 of 4")
 
 
+def test_whose_file_it_is_may_be_said(make, tmp_path):
+    path = tmp_path / "net.pt"
+    checkpoint.save(path, {"model": paper.Net(3).state_dict()})
+    told = [
+        task.fresh_network(make(INIT=f"{path}{named}", JOBS="a").task("a", 0))[1].splitlines()[1]
+        for named in ("", ":own", ":tsn")
+    ]
+    assert ["own" in line for line in told] == [False, True, False]
+    assert told[2].endswith(" (tsn)")
+
+
 def test_a_file_that_init_names_is_named_where_it_does_not_fit(make, tmp_path):
     path = tmp_path / "net.pt"
     path.touch()

@@ -3,7 +3,7 @@
 Each case gives both scores of the same pixels, in float64; its name is that of its row in docs/weights.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch.nn.functional as F
 from caffe_eco import random_eco, scores
@@ -22,12 +22,12 @@ WIDTHS = (6, 10, 14)  # of the 3D part of ECO
 STAGES = ((4, 4), (6, 6), (8, 8, 8), (8, 8, 8), (8, 8, 8))  # of VGG
 
 
-def narrow_eco(*, full: bool) -> ECO:
+def narrow_eco(*, full: bool, classes: int = 5) -> ECO:
     """With the 2D part of `eco` or `eco_lite`, and a narrow 3D part."""
     whole = BNInception(classes=1)
     side = {"side": FrameFeatures(whole), "side_features": 1024} if full else {}
     spatial, temporal = FrameMaps(whole, trunk=full), Resnet3D(widths=WIDTHS)
-    return ECO(spatial=spatial, temporal=temporal, classes=5, features=WIDTHS[-1], **side).double().eval()
+    return ECO(spatial=spatial, temporal=temporal, classes=classes, features=WIDTHS[-1], **side).double().eval()
 
 
 def eco_scores(*, full: bool) -> tuple[Tensor, Tensor]:
@@ -38,7 +38,7 @@ def eco_scores(*, full: bool) -> tuple[Tensor, Tensor]:
     return network(normalise(clip / 255)), scores(file, clip.flip(1) - coloured((104, 117, 128), 5), full=full)
 
 
-def vgg(file: Drawn, x: Tensor) -> Tensor:
+def vgg(file: Drawn, x: Tensor, *, classes: int = 5) -> Tensor:
     """The scores of torchvision's VGG without batch norm."""
     index = 0
     for stage in STAGES:
@@ -49,12 +49,12 @@ def vgg(file: Drawn, x: Tensor) -> Tensor:
         x, index = F.max_pool2d(x, 2), index + 1
     x = F.adaptive_avg_pool2d(x, 7).flatten(1)
     x = file.linear(x, "classifier.0", 16).relu()
-    return file.linear(file.linear(x, "classifier.3", 4096).relu(), "classifier.6", 5)
+    return file.linear(file.linear(x, "classifier.3", 4096).relu(), "classifier.6", classes)
 
 
-def narrow_vgg() -> ScaledVGG:
+def narrow_vgg(*, classes: int = 5, scales: Sequence[str] = ("conv3_3", "pool5")) -> ScaledVGG:
     sizes = [width for stage in STAGES for width in (*stage, "M")]
-    return ScaledVGG(VGG(sizes, num_classes=5, mlp_ratio=16 / 4096), scales=("conv3_3", "pool5")).double().eval()
+    return ScaledVGG(VGG(sizes, num_classes=classes, mlp_ratio=16 / 4096), scales=scales).double().eval()
 
 
 def vgg_scores() -> tuple[Tensor, Tensor]:

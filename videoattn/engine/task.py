@@ -118,7 +118,7 @@ def fresh_network(task: Task, built: Mapping[str, State] = NOTHING) -> tuple[nn.
     # The last layer of another data set is for other classes.
     head = task.start.name in (FILE, task.parameters.dataset)
     part = network.get_submodule(task.job.part)
-    return network, f"{path.name}: {describe(load_initial(part, path, head=head))}"
+    return network, f"{path.name}: {describe(load_initial(part, path, head=head, source=task.start.source))}"
 
 
 def data_of(task: Task) -> StudyData:

@@ -4,6 +4,7 @@ Networks here take RGB from 0 to 1, normalised by ImageNet's mean and standard d
 those of a file take, its source says (`videoattn.weights.sources`); the first convolution is converted from it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from videoattn.backbones.inflated import ClipNetwork, inflated_kernel
 from videoattn.backbones.resnet import averaged_kernel
 from videoattn.errors import InputError
 from videoattn.layers import input_offset
+from videoattn.layers.non_local import NonLocalBlock
+from videoattn.layers.temporal_shift import NAME as SHIFT
 from videoattn.weights.files import read_initial
 from videoattn.weights.inputs import FLOW, IMAGENET, Input, converted
 from videoattn.weights.key_names import block_of, by_name, canonical, is_last
@@ -100,6 +103,10 @@ def load_weights(
     expected |= offsets
     names = {key: canonical(key) for key in expected}
     use = {key: given[key] for key in expected if key in given}
+    if origin.zero:
+        blocks = {block_of(names[key]) for key in use}
+        zero = [key for key in expected if key not in use and re.search(origin.zero, names[key])]
+        use |= {key: torch.zeros_like(expected[key]) for key in zero if block_of(names[key]) in blocks}
     last = {key for key in use if is_last(names[key])}
     other = any(use[key].shape != expected[key].shape for key in last)
     shapes = [_shapes(key, use, expected) for key in use if head and other and key in last]
@@ -128,6 +135,9 @@ def load_weights(
     unused = tuple(old for old, key in zip(state, given, strict=True) if key not in found)
     _check_share(network, names, missing, unused)
     _check_norms(network, origin)
+    keys = {key: old for old, key in zip(state, given, strict=True)}
+    _check_blocks(network, {key: keys[key] for key in found if key in keys})
+    _check_shifts(network, state)
     loaded, there = tuple(found), None
     if first in found:
         there = _input_of(origin, found[first], averaged=found[first].shape[1] != use[first].shape[1])
@@ -138,17 +148,20 @@ def load_weights(
         if entry == input_offset.NAME:
             input_offset.set_offset(network.get_submodule(path), found[key])
     network.load_state_dict(found, strict=False)
-    used = [old for old, key in zip(state, given, strict=True) if key in found]
     return LoadReport(
         loaded=loaded,
         missing=missing,
         unused=unused,
         shapes=tuple(shapes),
-        adapted=tuple(_shapes(key, use, expected) for key in use if use[key].shape != expected[key].shape),
+        adapted=tuple(
+            _shapes(key, use, expected)
+            for key in use
+            if use[key].shape != expected[key].shape and use[key].dim() > 2  # others lose an axis of length 1
+        ),
         others=getattr(state, "others", ()),
         source=origin,
         input=there,
-        notes=origin.left_open(used),
+        notes=origin.left_open(keys[key] for key in found if key in keys),
     )
 
 
@@ -228,6 +241,34 @@ def _check_norms(network: nn.Module, source: Source) -> None:
             raise InputError(
                 f"batch norms of {source.of} have epsilon {source.epsilon:g}, {path} of the network has {module.eps:g}"
             )
+
+
+def _check_blocks(network: nn.Module, keys: Mapping[str, str]) -> None:
+    """Raise `InputError` if a non-local block of another program is to be loaded into one that computes otherwise.
+
+    Args:
+        keys: of the network's weights that are loaded, and theirs in the file.
+    """
+    for path, block in network.named_modules():
+        found = re.search(r"(?<![^.])(?:nl|non_local_block)\.g\.(0\.)?", keys.get(f"{path}.g.weight", ""))
+        if found and isinstance(block, NonLocalBlock) and (block.pool, block.scale) != (bool(found[1]), 1.0):
+            raise InputError(
+                f"the file has {keys[f'{path}.g.weight']}, of a non-local block {'with' if found[1] else 'without'} a "
+                f"pool and without a scale; {path} of the network is one {'with' if block.pool else 'without'} a pool "
+                f"{'and without' if block.scale == 1.0 else 'but with'} a scale"
+            )
+
+
+def _check_shifts(network: nn.Module, state: Iterable[str]) -> None:
+    """Raise `InputError` if the file's network shifts frames, and not where this network does."""
+    there = {canonical(key) for key in state if re.search(r"(?<![^.])conv1(\.conv)?\.net\.weight$", key)}
+    there = {name.replace(".conv1.conv.", ".conv1.") for name in there}
+    here = {canonical(f"{path}.weight") for path, module in network.named_modules() if hasattr(module, SHIFT)}
+    if there and there != here:
+        raise InputError(
+            f"the file's network shifts frames before {len(there)} convolutions ({_listed(sorted(there))}), this one "
+            f"before {len(here)} ({_listed(sorted(here)) or 'none'})"
+        )
 
 
 def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Tensor:

@@ -273,7 +273,7 @@ def build(
         if started:
             _load_all_but_blocks(network, weights(started))
         if variant.transfer:
-            _load_all_but_last(network, weights(variant.after[0]))
+            _load_all_but_last(network, weights(variant.after[0]), start.source)
             network.train_last_layer()
         return network
     branches = {s: _backbone(variant, profile, s, classes, pretrained) for s in ("rgb", "flow")}
@@ -284,7 +284,7 @@ def build(
     )
     network = CMANetwork(**branches, positions=positions, dims=dims)
     if variant.transfer:
-        _load_all_but_last(network, weights(variant.after[0]))
+        _load_all_but_last(network, weights(variant.after[0]), start.source)
         network.train_last_layer(variant.stream)
     elif variant.kind == "p3d-cma":
         for s, name in (("rgb", variant.after[0]), ("flow", variant.after[1])):
@@ -331,9 +331,9 @@ def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("backbone."): value for name, value in state.items()}
 
 
-def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Take over all but the last layers, which stay as they are initialised."""
-    load_weights(network, state, head=False)
+def _load_all_but_last(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Take over all but the last layers, which stay as they are initialised; `source` as in `load_weights`."""
+    load_weights(network, state, head=False, source=source)
 
 
 def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
