@@ -126,8 +126,12 @@ def test_old_batch_norms_lose_their_first_axis():
 
 def test_shifts_must_be_where_the_network_has_them():
     state = drawn(shifts=ALL)
-    load_weights(tsn(frames=FRAMES, shift=True, **SMALL), state, head=True)
-    load_weights(tsn(frames=FRAMES, shift=True, **SMALL), drawn(), head=True)  # as TSM starts from TSN
+    network = tsn(frames=FRAMES, shift=True, **SMALL)
+    assert load_weights(network, state, head=True).notes == ()
+    assert load_weights(network, network.state_dict(), head=True).notes == ()
+    (note,) = load_weights(network, drawn(), head=True).notes  # as TSM starts from TSN
+    assert note == "whether its network shifts frames; this one does, before 10 convolutions"
+    assert load_weights(tsn(frames=FRAMES, **SMALL), drawn(), head=True).notes == ()
     with pytest.raises(
         InputError, match=r"the file's network shifts frames before 10 convolutions .*, this one before 0"
     ):
