@@ -1,6 +1,7 @@
 """Files that are told apart, refused and reported, and offsets from network to network."""
 
 import pytest
+import timm
 import torch
 from logit_cases import ALL, FRAMES, LAYERS, NON_LOCAL, SMALL, WIDTHS, flow, rgb, unit, with_non_local
 from other_programs import AIA, MEAN, STD, ResNet, pixels
@@ -110,6 +111,24 @@ def test_a_still_pixel_is_that_of_the_authors_at_the_border():
     with torch.no_grad():
         maps = network.conv1(torch.full((1, 10, 15, 15), -0.5 / 127.5, dtype=torch.float64))
     assert maps.abs().max() < 1e-14
+
+
+def test_any_network_takes_an_offset():
+    """Also one whose first convolution was not made for it."""
+    state, q, expected = tsn_flow()
+    network = timm.create_model("resnet50", in_chans=10, num_classes=5, channels=WIDTHS, layers=(1, 1, 1, 1))
+    network.double().eval()
+    load_weights(network, state, head=True)
+    with torch.no_grad():
+        torch.testing.assert_close(network(flow(q)), expected, rtol=0, atol=1e-10)
+
+
+def test_files_of_other_networks_are_refused_when_they_are_loaded():
+    state = {key.replace(".layer2.", ".layer2.net."): w for key, w in drawn(shifts=ALL).items()}
+    with pytest.raises(
+        InputError, match=r"layer2\.net\.0\.conv1\.net\.weight: its network pools over time before layer2"
+    ):
+        load_weights(tsn(frames=FRAMES, shift=True, **SMALL), state, head=True)
 
 
 def test_old_batch_norms_lose_their_first_axis():
