@@ -1,6 +1,7 @@
 """Files that are told apart, refused and reported, and offsets from network to network."""
 
 import pytest
+import timm
 import torch
 from logit_cases import ALL, FRAMES, LAYERS, NON_LOCAL, SMALL, WIDTHS, flow, rgb, unit, with_non_local
 from other_programs import AIA, MEAN, STD, ResNet, pixels
@@ -112,6 +113,24 @@ def test_a_still_pixel_is_that_of_the_authors_at_the_border():
     assert maps.abs().max() < 1e-14
 
 
+def test_any_network_takes_an_offset():
+    """Also one whose first convolution was not made for it."""
+    state, q, expected = tsn_flow()
+    network = timm.create_model("resnet50", in_chans=10, num_classes=5, channels=WIDTHS, layers=(1, 1, 1, 1))
+    network.double().eval()
+    load_weights(network, state, head=True)
+    with torch.no_grad():
+        torch.testing.assert_close(network(flow(q)), expected, rtol=0, atol=1e-10)
+
+
+def test_files_of_other_networks_are_refused_when_they_are_loaded():
+    state = {key.replace(".layer2.", ".layer2.net."): w for key, w in drawn(shifts=ALL).items()}
+    with pytest.raises(
+        InputError, match=r"layer2\.net\.0\.conv1\.net\.weight: its network pools over time before layer2"
+    ):
+        load_weights(tsn(frames=FRAMES, shift=True, **SMALL), state, head=True)
+
+
 def test_old_batch_norms_lose_their_first_axis():
     network = BNInception(classes=5)
     state = {key: w[None] if ".norm." in key and w.dim() == 1 else w for key, w in network.state_dict().items()}
@@ -126,8 +145,12 @@ def test_old_batch_norms_lose_their_first_axis():
 
 def test_shifts_must_be_where_the_network_has_them():
     state = drawn(shifts=ALL)
-    load_weights(tsn(frames=FRAMES, shift=True, **SMALL), state, head=True)
-    load_weights(tsn(frames=FRAMES, shift=True, **SMALL), drawn(), head=True)  # as TSM starts from TSN
+    network = tsn(frames=FRAMES, shift=True, **SMALL)
+    assert load_weights(network, state, head=True).notes == ()
+    assert load_weights(network, network.state_dict(), head=True).notes == ()
+    (note,) = load_weights(network, drawn(), head=True).notes  # as TSM starts from TSN
+    assert note == "whether its network shifts frames; this one does, before 10 convolutions"
+    assert load_weights(tsn(frames=FRAMES, **SMALL), drawn(), head=True).notes == ()
     with pytest.raises(
         InputError, match=r"the file's network shifts frames before 10 convolutions .*, this one before 0"
     ):

@@ -137,7 +137,7 @@ def load_weights(
     _check_norms(network, origin)
     keys = {key: old for old, key in zip(state, given, strict=True)}
     _check_blocks(network, {key: keys[key] for key in found if key in keys})
-    _check_shifts(network, state)
+    shifts = _check_shifts(network, state)
     loaded, there = tuple(found), None
     if first in found:
         there = _input_of(origin, found[first], averaged=found[first].shape[1] != use[first].shape[1])
@@ -161,7 +161,7 @@ def load_weights(
         others=getattr(state, "others", ()),
         source=origin,
         input=there,
-        notes=origin.left_open(keys[key] for key in found if key in keys),
+        notes=origin.left_open(keys[key] for key in found if key in keys) + (() if origin is OWN else shifts),
     )
 
 
@@ -259,8 +259,9 @@ def _check_blocks(network: nn.Module, keys: Mapping[str, str]) -> None:
             )
 
 
-def _check_shifts(network: nn.Module, state: Iterable[str]) -> None:
-    """Raise `InputError` if the file's network shifts frames, and not where this network does."""
+def _check_shifts(network: nn.Module, state: Iterable[str]) -> tuple[str, ...]:
+    """Raise `InputError` if the file's network shifts frames, and not where this network does; what the file leaves
+    open, if it has the names of a network without shifts and this one has some."""
     there = {canonical(key) for key in state if re.search(r"(?<![^.])conv1(\.conv)?\.net\.weight$", key)}
     there = {name.replace(".conv1.conv.", ".conv1.") for name in there}
     here = {canonical(f"{path}.weight") for path, module in network.named_modules() if hasattr(module, SHIFT)}
@@ -269,6 +270,7 @@ def _check_shifts(network: nn.Module, state: Iterable[str]) -> None:
             f"the file's network shifts frames before {len(there)} convolutions ({_listed(sorted(there))}), this one "
             f"before {len(here)} ({_listed(sorted(here)) or 'none'})"
         )
+    return (f"whether its network shifts frames; this one does, before {len(here)} convolutions",) * bool(here > there)
 
 
 def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Tensor:

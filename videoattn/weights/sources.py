@@ -125,8 +125,8 @@ SOURCES = (
             "gate; here every block has a gate, and shifts are where TSM's authors have them"
         },
         notes={
-            r"\.eft[12]?\.": "which module the gates are (CinST and STinC have the same names); they are taken for "
-            "those of the network"
+            r"\.eft[12]?\.": "which module the gates are (CinST and STinC have the same names) and whether frames are "
+            "shifted; both are taken to be as in the network"
         },
     ),
     Source(
