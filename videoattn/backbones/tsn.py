@@ -91,7 +91,7 @@ def tsn(
         name, classes, dropout, pretrained, channels, stem_width, layers, zero_init: as in
             `videoattn.backbones.resnet.resnet`.
         frames: T.
-        shift: a temporal shift in every residual block.
+        shift: temporal shifts in the residual blocks, as `add_temporal_shift` places them.
         fraction: 1/fraction of the channels shifts each way; it is at most the channels of the narrowest block.
 
     Raises:

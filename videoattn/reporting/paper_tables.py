@@ -34,7 +34,8 @@ def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping
         return [f"its profile is {record.profile}, not paper"]
     if record.parameters.get("STEPS"):
         return [f"it is a dry run (STEPS={record.parameters['STEPS']})"]
-    found = [protocol.departs] if protocol.departs else []
+    departs = protocol.departs(record) if callable(protocol.departs) else protocol.departs
+    found = [departs] if departs else []
     found += [] if record.complete else ["it is not complete"]
     start = started_from(record.recipe)
     found += [] if start == protocol.start else [f"its networks start from {start}, not from {protocol.start}"]

@@ -24,6 +24,7 @@ from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma import inspection
 from videoattn.papers.cma.network import CMANetwork, SingleStream, StackedStreams, add_non_local, every_other_block
 from videoattn.papers.cma.rivals import ADD, ATTENTION, UNIFORM
+from videoattn.weights.initial import load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +280,7 @@ def build(
         if started:
             _load_all_but_blocks(network, weights(started))
         if variant.transfer:
-            _load_all_but_last(network, weights(variant.after[0]))
+            _load_all_but_last(network, weights(variant.after[0]), start.source)
             network.train_last_layer()
         return network
     if variant.kind == "stacked":
@@ -293,7 +294,7 @@ def build(
     )
     network = CMANetwork(**branches, positions=positions, dims=dims, exchanged=variant.exchanged)
     if variant.transfer:
-        _load_all_but_last(network, weights(variant.after[0]))
+        _load_all_but_last(network, weights(variant.after[0]), start.source)
         network.train_last_layer(variant.stream)
     elif variant.kind == "p3d-cma":
         for s, name in (("rgb", variant.after[0]), ("flow", variant.after[1])):
@@ -346,10 +347,9 @@ def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("backbone."): value for name, value in state.items()}
 
 
-def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Take over all but the last layers, which stay as they are initialised."""
-    kept = {name: value for name, value in state.items() if ".fc." not in name}
-    network.load_state_dict(network.state_dict() | kept)
+def _load_all_but_last(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Take over all but the last layers, which stay as they are initialised; `source` as in `load_weights`."""
+    load_weights(network, state, head=False, source=source)
 
 
 def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
@@ -387,7 +387,8 @@ def job(name: str, profile: Profile, start: Start) -> Job:
         probe=profile.probe.second() if variant.transfer else profile.probe,
         flow=FlowSettings(algorithm=profile.flow, short_side=clips.short_side, aspect=clips.aspect),
         after=after,
-        initial="" if variant.after else name,
+        initial=variant.warm if variant.first else "" if variant.after else name,
+        part=f"streams.{variant.stream}" if variant.first else "",
     )
 
 
