@@ -106,10 +106,19 @@ def test_a_row_that_was_still_learning_decides_nothing():
     one = rows(HIGH, LOW)
     for result in one.results:
         unfinished = result["job"] == "b" and result["seed"] < 5
-        result["training"] = {"accuracy": 0.8, "slope": 0.02 if unfinished else 0.0}
+        result["training"] = {"accuracy": 0.72, "slope": 0.02 if unfinished else 0.0}
     assert str(judged(one, "a", "b")).startswith("cannot tell here (still learning when training ended: b): +20.")
     one.results = [result for result in one.results if result["seed"] > 0]  # four of nine
     assert judged(one, "a", "b").word == HOLDS
+
+
+def test_what_is_learnt_by_heart_is_not_learning():
+    one = rows(HIGH, LOW)
+    for result in one.results:
+        result["training"] = {"accuracy": 0.8, "slope": 0.02}  # ten points above the test videos
+    assert one.learning("b") == []
+    assert one.learning("a") == list(range(10))
+    assert judged(one, "a", "b").reason == "still learning when training ended: a"
 
 
 def test_several_verdicts_on_one_claim():

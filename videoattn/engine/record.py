@@ -21,7 +21,7 @@ from videoattn.locations import repository
 
 PACKAGES = ("torch", "torchvision", "timm", "accelerate", "decord", "av", "opencv-contrib-python-headless", "numpy")
 PUBLISHED = "published-"
-STILL, LEARNT = 0.005, 0.98  # accuracy on the training videos: its rise an epoch, and where it has no more to rise
+STILL, LEARNT, HEART = 0.005, 0.98, 0.03  # of accuracies; see `Record.learning`
 
 
 @dataclass
@@ -70,11 +70,17 @@ class Record:
     def learning(self, row: str) -> list[int]:
         """The seeds with which the training that completed a row was still learning when it ended.
 
-        Its accuracy on the training videos then rose by more than `STILL` an epoch and was below `LEARNT`. Records
+        Its accuracy on the training videos then rose by more than `STILL` an epoch, was below `LEARNT`, and not more
+        than `HEART` above that on the test videos: beyond that a network learns its training videos by heart. Records
         from before this was measured say nothing of it.
         """
-        ends = {r["seed"]: r["training"] for r in self.results if row in r["metrics"] and "training" in r}
-        return sorted(s for s, end in ends.items() if end["slope"] > STILL and end["accuracy"] < LEARNT)
+        found = []
+        for result in self.results:
+            end, reached = result.get("training"), result["metrics"].get(row, {}).get("top1")
+            if end and reached is not None:
+                by_heart = end["accuracy"] > reached + HEART
+                found += [result["seed"]] if end["slope"] > STILL and end["accuracy"] < LEARNT and not by_heart else []
+        return sorted(found)
 
     def seeds(self, row: str) -> list[int]:
         """The seeds for which a row is measured, ascending."""

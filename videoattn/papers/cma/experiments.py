@@ -131,7 +131,7 @@ PAPER = Profile(
 # A probe clip is one snippet and shows its objects at the size that the network sees: one segment, no crops.
 # No flips either: the probe draws every mirror image of a scene as often as the scene.
 ONE_VIEW = ClipSettings(frames=1, fields=5, size=44, short_side=44, scales=(1.0,), flip=0.0)
-SMALL = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
+SMALL = Recipe(epochs=16, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
     jobs=("rgb", "flow", "cma-1", "stacked"),
@@ -145,8 +145,8 @@ QUICK = replace(
     p3d_width=8,
     dropout=0.0,
     recipe=SMALL,
-    rgb_recipe=replace(SMALL, epochs=4),  # alone it can but guess, and learns the training clips by heart if left to it
-    flow_recipe=replace(SMALL, epochs=5),  # section 4.3: "the Flow models converge much slowly than RGB models"
+    rgb_recipe=replace(SMALL, epochs=8),  # alone they can but guess, and learn the training clips by heart
+    flow_recipe=replace(SMALL, epochs=8),
     transfer=replace(SMALL, epochs=4),
     warm_start=True,
     snippets=ONE_VIEW,
