@@ -146,7 +146,10 @@ def test_a_chain_of_pre_training_and_fine_tuning(tmp_path, cache, capsys):
     assert "as initialised: fc (2)" in shown
 
 
-@pytest.mark.parametrize(("paper", "job"), [("aia", "tsn-none"), ("cma", "rgb")])
+@pytest.mark.parametrize(
+    ("paper", "job"),
+    [("aia", "tsn-none"), ("cma", "cma-1"), ("rcca", "tsm-none"), ("banet", "lite-uniform"), ("istpa", "mean")],
+)
 def test_weights_that_do_not_fit_are_refused_before_any_video_is_read(paper, job, tmp_path, cache, capsys):
     (tmp_path / "bad.pt").write_bytes(b"no weights")
     given = {"DATASET": "hmdb51", "JOBS": job, "INIT": str(tmp_path / "bad.pt")}

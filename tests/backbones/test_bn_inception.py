@@ -179,11 +179,13 @@ def test_files_that_do_not_fit(public, write, tmp_path):
         bn_inception_weights(write(public), on_meta(in_channels=10))
     with pytest.raises(RunError, match=r"there is no file .*absent\.pth: put the weights of BN-Incep"):
         bn_inception_weights(tmp_path / "absent.pth", SHAPES)
-    with pytest.raises(RunError, match="holds no state dict"):
+    with pytest.raises(RunError, match="holds a list; a state dict is expected"):
         bn_inception_weights(write([1, 2]), SHAPES)
-    for content in (b"no weights", pickle.dumps(print, protocol=2)):
+    with pytest.raises(RunError, match=r"conv2_3x3\.weight holds NaN or infinity .*; fetch it again"):
+        bn_inception_weights(write(public | {"conv2_3x3.weight": torch.full((1,), torch.nan)}), SHAPES)
+    for content, told in ((b"no weights", "no file of tensors"), (pickle.dumps(print, protocol=2), "a plain pickle")):
         (tmp_path / "text.pth").write_bytes(content)
-        with pytest.raises(RunError, match="is no file of tensors"):
+        with pytest.raises(RunError, match=f"is {told}"):
             bn_inception_weights(tmp_path / "text.pth", SHAPES)
 
 

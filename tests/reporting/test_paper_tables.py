@@ -95,6 +95,10 @@ def test_every_departure_is_named(own, says):
 
 def test_a_protocol_that_cannot_be_the_papers_says_so():
     assert found(record(), replace(HMDB, departs="the weights are not public")) == ["the weights are not public"]
+    assert found(record(), replace(HMDB, departs=lambda own: f"{own.paper} starts elsewhere")) == [
+        "rcca starts elsewhere"
+    ]
+    assert found(record(), replace(HMDB, departs=lambda own: "")) == []
 
 
 def test_many_differences_are_counted():

@@ -69,6 +69,22 @@ def test_the_last_layer_of_a_whole_eco_is_none_for_eco_lite():
     assert "as initialised: fc (2)" in told
 
 
+def test_without_dropout_the_port_has_another_name_for_the_last_layer():
+    file = random_eco(full=False, widths=WIDTHS)
+    renamed = {name.replace("module.new_fc", "base_model.fc_final"): tensor for name, tensor in file.items()}
+    network = narrow_eco(full=False)
+    assert load_weights(network, renamed, head=True).missing == ()
+    assert network.fc.weight.equal(file["module.new_fc.weight"].double())
+
+
+def test_norms_are_loaded_whole_from_files_without_their_counts():
+    network = narrow_eco(full=False)
+    count = network.spatial.stem.conv1.norm.num_batches_tracked
+    count += 3
+    assert load_weights(network, random_eco(full=False, widths=WIDTHS), head=True).missing == ()
+    assert network.spatial.stem.conv1.norm.num_batches_tracked == 0
+
+
 def test_an_early_eco_of_the_port_is_refused():
     file = random_eco(full=False, widths=WIDTHS)
     file["module.base_model.res3a_1.weight"] = file["module.base_model.res3a_2.weight"]

@@ -229,7 +229,8 @@ class Study:
             try:
                 network, told = fresh_network(task, built)
             except InputError as error:
-                raise InputError(f"{name}: {error}") from error
+                hint = "; JOBS names the trainings to run, where not all start from it" if len(tasks) > 1 else ""
+                raise InputError(f"{name}: {error}{hint}") from error
             if name in needed:
                 built[name] = network.state_dict()
             if self.start.path and (told or not task.job.after):

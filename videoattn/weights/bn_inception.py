@@ -7,7 +7,6 @@ inception_3a_double_3x3_1.weight and inception_3a_double_3x3_1_bn.running_mean, 
 The public networks see BGR from 0 to 255 with (104, 117, 128) taken off.
 """
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from videoattn.backbones.bn_inception import BNInception
 from videoattn.errors import InputError, RunError, unknown
 from videoattn.layers.input_offset import NAME
+from videoattn.weights.files import read_weights
 from videoattn.weights.inputs import CAFFE, IMAGENET, converted
 
 WEIGHTS = "weights/bn_inception.pth"  # in the cache: where a user puts the file
@@ -105,15 +105,11 @@ def _read(path: Path) -> dict[str, Tensor]:
             "(of ImageNet bn_inception-52deb4733.pth; TSN's, of Kinetics, for BANet), or start from random weights"
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        raise RunError(f"{path} is no file of tensors ({type(error).__name__}); fetch it again") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise RunError(f"{path} holds no state dict: a mapping from names to tensors is expected")
+        weights = read_weights(path)
+    except InputError as error:
+        raise RunError(f"{error}; fetch it again") from error
     found = {}
-    for name, tensor in content.items():
+    for name, tensor in weights.items():
         while name.startswith(PREFIXES):
             name = name.partition(".")[2]
         layer, _, entry = name.rpartition(".")

@@ -71,6 +71,26 @@ def test_the_rgb_branch_of_the_first_iteration_starts_from_the_file(job, flow, s
         torch.testing.assert_close(scores, before.eval()({"flow": clip["flow"]})["flow"])
 
 
+def test_a_transfer_takes_all_but_the_last_layer_of_the_file(study, image):
+    network, _ = fresh_network(study(JOBS="transfer-rgb").task("transfer-rgb", 0))
+    own = network.backbone.state_dict()
+    other = {name for name, value in image.state_dict().items() if not torch.equal(own[name], value.to(own[name]))}
+    assert other == {"fc.weight", "fc.bias"}
+
+
+def test_a_file_of_flow_says_whose_it_is_for_a_transfer_too(study_of, image, tmp_path):
+    state = dict(image.state_dict())
+    state["conv1.0.weight"] = torch.randn(4, 10, 3, 3)
+    torch.save(state, tmp_path / "flow.pth")
+    for job in ("flow", "transfer-flow"):
+        with pytest.raises(InputError, match="do not say how its values are scaled: name its source behind a colon"):
+            fresh_network(study_of("cma", INIT=str(tmp_path / "flow.pth"), PROFILE="check", JOBS=job).task(job, 0))
+        own = study_of("cma", INIT=f"{tmp_path / 'flow.pth'}:tsn", PROFILE="check", JOBS=job)
+        network, _ = fresh_network(own.task(job, 0))
+        expected = state["conv1.0.weight"] * 127.5 / (255 * 0.226)
+        torch.testing.assert_close(network.backbone.conv1[0].weight.detach(), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_nothing_is_generated_before_all_weights_are_checked(study, monkeypatch):
     monkeypatch.setattr(FlowCache, "build", None)
     monkeypatch.setattr(BindingProbe, "generate", None)
