@@ -56,7 +56,7 @@ def test_the_paper_profile_is_the_papers():
     )
     assert (mfnet.epochs, mfnet.lr, mfnet.weight_decay, mfnet.milestones) == (120, 0.05, 1e-4, (60, 90, 110))
     assert (PAPER.uniform.frames, PAPER.uniform.sampling, PAPER.dense.frames, PAPER.dense.sampling) == (
-        *(8, "uniform"),
+        *(8, "tsn"),
         *(16, "dense"),
     )
     assert PAPER.jobs == BACKBONES

@@ -319,7 +319,8 @@ def backbone(variant: Variant, profile: Profile, *, classes: int) -> ECO:
 # Training is that of section IV-A on all of them (the profile `paper`). "imagenet" stands here for weights of the
 # user's file: the paper's 2D part starts from those that TSN's authors trained on Kinetics-400, which lie in the same
 # place. Table III, of one split, and the rows of other papers are left out. Dropout and epochs of fine-tuning are
-# "adjusted according to the size of data sets", to what is not printed: here they stay.
+# "adjusted according to the size of data sets", to what is not printed: here they stay. Frames stand in the
+# middle of segments, exactly; the paper has no public code, and ECO's cuts segments to whole numbers of frames.
 BEFORE = (
     "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400; the weights of the 2D "
     "part are the paper's only if your file holds those of BN-Inception trained on Kinetics-400 (section IV-A); what "

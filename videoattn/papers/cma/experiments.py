@@ -118,8 +118,10 @@ PAPER = Profile(
     flow_recipe=RECIPE,
     transfer=RECIPE,
     warm_start=False,
-    # Sections 4.2 and 4.4: K = 3, in testing 25; frames are "scaled to size 256 x 256".
-    snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=224, short_side=256, aspect=1.0, test_crops=10),
+    # Sections 4.2 and 4.4: K = 3, in testing 25, of TSN's segments; frames are "scaled to size 256 x 256".
+    snippets=ClipSettings(
+        frames=3, test_frames=25, sampling="tsn", fields=5, size=224, short_side=256, aspect=1.0, test_crops=10
+    ),
     # Table 5; the views of testing and their side are as above, of one clip.
     dense=ClipSettings(frames=16, sampling="dense", fields=1, size=224, short_side=256, aspect=1.0, test_crops=10),
     flow="tvl1",  # section 4.4
@@ -172,7 +174,7 @@ CHECK = replace(
 )
 PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
-VIDEO_VIEW = ClipSettings(frames=3, test_frames=5, fields=5, size=112, short_side=128)
+VIDEO_VIEW = ClipSettings(frames=3, test_frames=5, sampling="tsn", fields=5, size=112, short_side=128)
 VIDEO_DENSE = replace(VIDEO_VIEW, frames=5, test_frames=None, sampling="dense", fields=1)
 VIDEOS = {
     "check": {
