@@ -6,6 +6,7 @@ pre-training): every input channel takes the mean of the RGB kernels.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import timm
 import torch
@@ -15,6 +16,20 @@ from torch import Tensor, nn
 from videoattn.errors import InputError, RunError, unknown
 
 PADDINGS = ("zeros", "circular", "reflect", "replicate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetSizes:
+    """How small a ResNet is; None for the sizes of its name. The fields are as `resnet` takes them."""
+
+    channels: tuple[int, ...] | None = None
+    stem_width: int | None = None
+    layers: tuple[int, ...] | None = None
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, ...] | int | None]:
+        """The fields by name, as keyword arguments of `resnet`."""
+        return {"channels": self.channels, "stem_width": self.stem_width, "layers": self.layers}
 
 
 def resnet(

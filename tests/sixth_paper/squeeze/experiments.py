@@ -9,6 +9,7 @@ from torch import nn
 from videoattn.papers.squeeze import inspection
 from videoattn.papers.squeeze.network import squeezed
 
+from videoattn.backbones.resnet import ResNetSizes
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.augment import CENTRE
@@ -21,12 +22,10 @@ from videoattn.engine.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(BaseProfile):
-    """How much of the study is run. backbone, channels, layers: of the ResNet. clips: what is taken from a video."""
+class Profile(BaseProfile, ResNetSizes):
+    """How much of the study is run. backbone: name of the ResNet in timm. clips: what is taken from a video."""
 
     backbone: str
-    channels: tuple[int, ...] | None
-    layers: tuple[int, ...] | None
     recipe: Recipe
     clips: ClipSettings
 
@@ -45,8 +44,6 @@ PAPER = Profile(
     jobs=tuple(VARIANTS),
     seeds=1,
     backbone="resnet50",  # section 6.1
-    channels=None,
-    layers=None,
     # Section 6.1; epochs 30, 60 and 90 of 100.
     recipe=Recipe(epochs=100, batch_size=256, lr=0.6, weight_decay=1e-4, schedule="steps 30 60 90"),
     clips=ClipSettings(size=224, short_side=256),
@@ -97,7 +94,6 @@ def build(
         frames=profile.clips.frames,
         shift=variant.shift,
         pretrained=start.pretrained,
-        channels=profile.channels,
-        layers=profile.layers,
+        **profile.sizes,
     )
     return VideoNetwork(squeezed(network) if variant.gated else network)

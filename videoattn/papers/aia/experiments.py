@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from videoattn.backbones.inflated import ClipNetwork
-from videoattn.backbones.resnet import resnet
+from videoattn.backbones.resnet import ResNetSizes, resnet
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.augment import CENTRE, SCALES
@@ -29,11 +29,11 @@ CROPS = {"centre": CENTRE, "multi-scale": SCALES}  # in training: section IV-B, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(BaseProfile):
+class Profile(BaseProfile, ResNetSizes):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
+        backbone: name of the ResNet in timm.
         zero_init: whether residual branches start at zero, as those of timm's ResNets do.
         dropout: before the last layer. last: standard deviation of its weights at the start.
         recipe: optimisation.
@@ -42,9 +42,6 @@ class Profile(BaseProfile):
     """
 
     backbone: str
-    channels: tuple[int, ...] | None
-    stem_width: int | None
-    layers: tuple[int, ...] | None
     zero_init: bool
     dropout: float
     last: float
@@ -111,9 +108,6 @@ PAPER = Profile(
     jobs=tuple(VARIANTS),
     seeds=1,
     backbone="resnet50",  # section IV-B
-    channels=None,
-    stem_width=None,
-    layers=None,
     zero_init=True,
     dropout=0.5,
     last=0.001,
@@ -264,9 +258,7 @@ def build(
     options = {
         "dropout": profile.dropout,
         "pretrained": start.pretrained,
-        "channels": profile.channels,
-        "stem_width": profile.stem_width,
-        "layers": profile.layers,
+        **profile.sizes,
         "zero_init": profile.zero_init,
     }
     if variant.kind in ("c3d", "gst"):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from videoattn.backbones.p3d import P3D
-from videoattn.backbones.resnet import resnet
+from videoattn.backbones.resnet import ResNetSizes, resnet
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.probes.binding import BindingProbe
@@ -26,11 +26,11 @@ from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(BaseProfile):
+class Profile(BaseProfile, ResNetSizes):
     """How much of the study is run; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone, channels, stem_width, layers: timm's ResNet and, for small ones, widths and blocks of its stages.
+        backbone: name of the ResNet in timm.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
@@ -40,9 +40,6 @@ class Profile(BaseProfile):
     """
 
     backbone: str
-    channels: tuple[int, ...] | None
-    stem_width: int | None
-    layers: tuple[int, ...] | None
     stages: tuple[int, ...]
     p3d_layers: tuple[int, ...]
     p3d_width: int
@@ -106,9 +103,6 @@ PAPER = Profile(
     jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *P3D_JOBS),
     seeds=1,
     backbone="resnet50",  # section 4.1
-    channels=None,
-    stem_width=None,
-    layers=None,
     stages=(2, 3),  # section 4.1: res3 and res4
     p3d_layers=(3, 8, 36, 3),  # section 5.6: ResNet-152
     p3d_width=64,
@@ -317,9 +311,7 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
         in_channels=CHANNELS["segments"][stream],
         dropout=profile.dropout,
         pretrained=pretrained,
-        channels=profile.channels,
-        stem_width=profile.stem_width,
-        layers=profile.layers,
+        **profile.sizes,
         padding=variant.padding,
     )
     if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other

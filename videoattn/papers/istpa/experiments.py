@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from videoattn.backbones.resnet import ResNetSizes
 from videoattn.backbones.scaled_inception import scaled_bn_inception, scaled_inception_resnet_v2
 from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.backbones.scales import ScaledBackbone, scaled_resnet
@@ -40,7 +41,7 @@ MOST = 3  # scales, where nothing else is said: section 5.1.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkProfile:
+class NetworkProfile(ResNetSizes):
     """What networks are like where their variant does not say.
 
     Args:
@@ -53,9 +54,6 @@ class NetworkProfile:
     """
 
     backbone: str
-    channels: tuple[int, ...] | None
-    stem_width: int | None
-    layers: tuple[int, ...] | None
     dropout: float
     last: float
     beta: float
@@ -154,9 +152,6 @@ PAPER = Profile(
     jobs=tuple(name for name in VARIANTS if name not in ("residual-mean", "residual-both", *SHIFTED, *CHARADES[1:-1])),
     seeds=1,
     backbone="inception_resnet_v2",  # section 5.1
-    channels=None,
-    stem_width=None,
-    layers=None,
     dropout=0.5,  # section 5, as beta and gamma
     last=0.001,  # TSN
     beta=1e-4,
@@ -345,9 +340,7 @@ def backbone(
         scales=scales,
         pretrained=pretrained,
         shift=variant.shift,
-        channels=profile.channels,
-        stem_width=profile.stem_width,
-        layers=profile.layers,
+        **profile.sizes,
         zero_init=not name.startswith("small"),
         pool=name != "small",
         **options,

@@ -10,6 +10,7 @@ from torch import nn
 
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.positions import conv_channels, conv_path
+from videoattn.backbones.resnet import ResNetSizes
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.settings import ClipSettings
@@ -29,11 +30,11 @@ FIVE = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")  # section 4.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile(BaseProfile):
+class Profile(BaseProfile, ResNetSizes):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone, channels, stem_width, layers: TSM's ResNet and, for small ones, widths and blocks of its stages.
+        backbone: name of TSM's ResNet in timm.
         mf_width, mf_stem, mf_groups: channels of MF-Net's stages and stem, and its groups.
         dropout: of TSM.
         cells: channels of the networks of cells (on the probe only).
@@ -42,9 +43,6 @@ class Profile(BaseProfile):
     """
 
     backbone: str
-    channels: tuple[int, ...] | None
-    stem_width: int | None
-    layers: tuple[int, ...] | None
     mf_width: int
     mf_stem: int
     mf_groups: int
@@ -116,9 +114,6 @@ PAPER = Profile(
     jobs=BACKBONES,
     seeds=1,
     backbone="resnet50",  # section 4.1
-    channels=None,
-    stem_width=None,
-    layers=None,
     mf_width=96,
     mf_stem=16,
     mf_groups=16,
@@ -280,9 +275,7 @@ def build(
             shift=True,
             dropout=profile.dropout,
             pretrained=start.pretrained,
-            channels=profile.channels,
-            stem_width=profile.stem_width,
-            layers=profile.layers,
+            **profile.sizes,
         )
     if variant.block:
         blocks = {conv_path(backbone, p): block(variant, conv_channels(backbone, p)) for p in variant.positions}
