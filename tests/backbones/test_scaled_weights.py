@@ -75,6 +75,8 @@ def test_weights_of_bn_inception_come_from_a_file(tmp_path):
     old, new = (network.network.stem.conv1.conv for network in (rgb, flow))
     torch.testing.assert_close(new.weight, old.weight.mean(1, keepdim=True).expand_as(new.weight), rtol=0, atol=1e-6)
     assert torch.equal(new.bias, old.bias)
+    assert not hasattr(new, "offset")  # a still pixel's flow is 0 for both
+    old.offset.zero_()
     grey = noise(1, 1, 63, 63)
     with torch.no_grad():
         found, expected = flow.maps(0.3 * grey.expand(-1, 10, -1, -1)), rgb.maps(grey.expand(-1, 3, -1, -1))

@@ -17,7 +17,6 @@ from videoattn.papers.aia.experiments import VARIANTS as AIA_VARIANTS
 from videoattn.papers.aia.experiments import build as aia
 from videoattn.papers.cma.network import CMANetwork
 from videoattn.weights.key_names import (
-    STYLES,
     WRAPPERS,
     block_of,
     by_name,
@@ -25,8 +24,8 @@ from videoattn.weights.key_names import (
     is_last,
     mfnet_name,
     mmcv_name,
-    style_of,
 )
+from videoattn.weights.sources import NAMED
 
 CHANNELS = (8, 8, 8, 8)
 
@@ -99,16 +98,6 @@ def test_names_of_mf_net(name, expected):
     assert mfnet_name(name) == expected
 
 
-def test_the_style_is_that_with_most_names_in_common():
-    names = ["conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "fc.weight"]
-    for style, name in STYLES.items():
-        assert style_of(dict.fromkeys(map(name, names), ""), names) == (style if style == "mmcv" else "own")
-    assert style_of({"a.weight": "", "conv1.weight": ""}, names) == "own"
-    assert style_of({"conv1_7x7_s2.weight": ""}, ["stem.conv1.conv.weight"]) == "caffe"
-    assert style_of({"conv1_7x7_s2.weight": ""}, ["spatial.stem.conv1.conv.weight"]) == "caffe"
-    assert style_of({"tail.bn.weight": ""}, ["tail.0.weight"]) == "mfnet"
-
-
 def test_blocks_and_last_layers_are_known_by_their_names():
     assert block_of("layer1.0.bn2.attached.block.se.weight") == "layer1.0.bn2.attached"
     assert block_of("layer1.0.bn2.attached_2.fc.weight") == "layer1.0.bn2.attached_2"
@@ -144,8 +133,8 @@ def test_no_network_has_two_keys_of_one_name_in_any_style(make):
         network = make()
     own = by_name(network.state_dict(), canonical, where="the network")
     assert len(own) == len(network.state_dict())
-    for style in STYLES.values():
-        assert len(by_name(own, style, where="a file")) == len(own)
+    for source in NAMED.values():
+        assert len(by_name(own, source.names, where="a file")) == len(own)
     assert sum(map(is_last, own)) == (4 if isinstance(network, CMANetwork) else 2)
 
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from videoattn.backbones.checks import check_values
 from videoattn.errors import InputError
+from videoattn.layers.input_offset import accept_offset
 
 
 class Widths(NamedTuple):
@@ -157,6 +158,7 @@ class BNInception(nn.Module):
             channels = module.out_channels
         self.drop_rate = dropout
         self.fc = nn.Linear(channels, classes)
+        accept_offset(self.stem.conv1.conv)
         init_as_caffe(self)
 
     def features(self, x: Tensor) -> Tensor:

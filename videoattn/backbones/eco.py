@@ -23,7 +23,8 @@ from videoattn.backbones.bn_inception import LAST, TABLE, BNInception, check_fra
 from videoattn.backbones.checks import check_clip, check_values
 from videoattn.backbones.resnet3d import WIDTHS, Resnet3D
 from videoattn.errors import InputError
-from videoattn.weights.bn_inception import bn_inception_weights
+from videoattn.layers.input_offset import NAME
+from videoattn.weights.bn_inception import FIRST, bn_inception_weights
 
 AFTER_3C = [f"inception_{name}" for name in TABLE if name > "3c"]
 
@@ -234,8 +235,10 @@ def load_bn_inception(network: ECO, path: Path | str, *, inputs: str = "imagenet
     with torch.device("meta"):
         whole = BNInception(classes=1)
     weights = bn_inception_weights(path, whole, classifier=False, inputs=inputs)
-    keys = {key: key.partition(".")[2] for key in network.state_dict() if key.startswith(("spatial.", "side."))}
-    found = {key: weights[name] for key, name in keys.items() if name in weights}
+    keys = set(network.state_dict())
+    keys |= {key.removesuffix("weight") + NAME for key in keys if key == f"spatial.{FIRST}.weight"}
+    parts = ("spatial", "side")
+    found = {f"{part}.{name}": tensor for name, tensor in weights.items() for part in parts if f"{part}.{name}" in keys}
     if not found:
         raise InputError("the 2D part has nothing of BN-Inception; eco and eco_lite make networks that have")
     network.load_state_dict(found, strict=False)

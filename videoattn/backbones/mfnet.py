@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from videoattn.backbones.checks import check_clip, check_values
 from videoattn.errors import InputError
+from videoattn.layers.input_offset import accept_offset
 
 Triple = tuple[int, int, int]
 STRIDES = ((2, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
@@ -121,6 +122,7 @@ class MFNet(nn.Module):
             nn.BatchNorm3d(stem),
             nn.ReLU(inplace=True),
         )
+        accept_offset(self.conv1[0])
         self.maxpool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
         self.feature_info = [{"num_chs": stem, "reduction": 2, "module": "conv1"}]
         in_channels = stem

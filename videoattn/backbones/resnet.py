@@ -14,6 +14,7 @@ from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
 from videoattn.errors import InputError, RunError, unknown
+from videoattn.layers.input_offset import accept_offset
 
 PADDINGS = ("zeros", "circular", "reflect", "replicate")
 
@@ -79,6 +80,7 @@ def resnet(
         raise InputError(f"backbone {name!r} is a {type(net).__name__}, which has no layer1 to layer4")
     if in_channels != 3:
         average_stem(net, in_channels)
+    accept_offset(net.conv1[0] if isinstance(net.conv1, nn.Sequential) else net.conv1)
     net.reset_classifier(classes)
     init_last_layer(net.fc)
     if padding != "zeros":

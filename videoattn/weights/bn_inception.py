@@ -11,15 +11,15 @@ import pickle
 from pathlib import Path
 
 import torch
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
 from videoattn.backbones.bn_inception import BNInception
 from videoattn.errors import InputError, RunError, unknown
+from videoattn.layers.input_offset import NAME
+from videoattn.weights.inputs import CAFFE, IMAGENET, converted
 
 WEIGHTS = "weights/bn_inception.pth"  # in the cache: where a user puts the file
 INPUTS = ("imagenet", "caffe")
-MEAN_BGR = (104.0, 117.0, 128.0)
 PREFIXES = ("module.", "base_model.")
 CLASSIFIERS = ("last_linear", "fc", "new_fc")
 STEM = {"conv1": "conv1_7x7_s2", "reduce": "conv2_3x3_reduce", "conv2": "conv2_3x3"}
@@ -45,8 +45,8 @@ def bn_inception_weights(
         network: says which names and shapes are needed.
         classifier: with the last layer; without it "fc.weight" and "fc.bias" are not in the result.
         inputs: what the network will see. "imagenet": RGB from 0 to 1 with ImageNet's mean and deviation removed, to
-            which the first convolution is converted (exact but at the border, where zeros stand for slightly other
-            colours). "caffe": BGR as above, or flow; no conversion.
+            which the first convolution is converted, with an entry more, its offset (`videoattn.layers.input_offset`).
+            "caffe": BGR as above, or flow; no conversion.
 
     Raises:
         InputError: names or shapes that do not fit, all in one message; an unknown value of `inputs`.
@@ -54,12 +54,12 @@ def bn_inception_weights(
     """
     if inputs not in INPUTS:
         raise unknown("inputs", inputs, INPUTS)
-    if inputs == "imagenet" and (network.in_channels != 3 or f"{FIRST}.bias" not in network.state_dict()):
-        raise InputError("inputs='imagenet' is for RGB and convolutions with a bias; inputs='caffe' is possible")
+    if inputs == "imagenet" and network.in_channels != 3:
+        raise InputError("inputs='imagenet' is for RGB; inputs='caffe' is possible")
     found = _read(Path(path))
     weights, problems = {}, []
     for key, expected in network.state_dict().items():
-        if key.startswith("fc.") and not classifier:
+        if key == f"{FIRST}.{NAME}" or (key.startswith("fc.") and not classifier):
             continue
         name = caffe_name(key)
         if name not in found:
@@ -79,8 +79,8 @@ def bn_inception_weights(
         more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
         raise InputError(f"{path} does not fit this BN-Inception: {'; '.join(problems[:8])}{more}")
     if inputs == "imagenet":
-        first = (f"{FIRST}.weight", f"{FIRST}.bias")
-        weights |= zip(first, for_imagenet(*(weights[key] for key in first)), strict=True)
+        first = f"{FIRST}.weight"
+        weights[first], weights[f"{FIRST}.{NAME}"] = converted(weights[first], CAFFE, IMAGENET)
     return weights
 
 
@@ -119,12 +119,3 @@ def _read(path: Path) -> dict[str, Tensor]:
         layer, _, entry = name.rpartition(".")
         found[f"fc.{entry}" if layer in CLASSIFIERS else name] = tensor
     return found
-
-
-def for_imagenet(kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Kernel (C, 3, h, w) and bias (C) of the first convolution, converted from Caffe's input x to ImageNet's z, where
-    x = 255 (deviation z + mean) - MEAN."""
-    kernel = kernel.flip(1)  # channels are RGB from here on
-    mean, deviation = (255 * kernel.new_tensor(values) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
-    shift = mean - kernel.new_tensor(MEAN_BGR).flip(0)
-    return kernel * deviation[:, None, None], bias + torch.einsum("ochw,c->o", kernel, shift)

@@ -1,8 +1,7 @@
 """Load weights of other programs into a network: match their names, convert where needed, and say what did not fit.
 
-A file does not say which input its weights are for. Networks here take RGB from 0 to 1, normalised by ImageNet's mean
-and standard deviation, as do the ResNets of torchvision, TSN, TSM and MMAction2, and flow from -1 to 1. Only weights of
-BN-Inception under Caffe's names, which are for BGR from 0 to 255, are converted.
+Networks here take RGB from 0 to 1, normalised by ImageNet's mean and standard deviation, and flow from -1 to 1. What
+those of a file take, its source says (`videoattn.weights.sources`); the first convolution is converted from it.
 """
 
 from collections import Counter
@@ -10,17 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from videoattn.backbones.inflated import ClipNetwork, inflated_kernel
 from videoattn.backbones.resnet import averaged_kernel
 from videoattn.errors import InputError
-from videoattn.weights.bn_inception import for_imagenet
+from videoattn.layers import input_offset
 from videoattn.weights.files import read_initial
-from videoattn.weights.key_names import STYLES, block_of, by_name, canonical, is_last, style_of
+from videoattn.weights.inputs import FLOW, IMAGENET, Input, converted
+from videoattn.weights.key_names import block_of, by_name, canonical, is_last
+from videoattn.weights.sources import OWN, Source, source_of
 
 Shape = tuple[int, ...]
-CAFFE_FIRST = ("conv1_7x7_s2.weight", "conv1_7x7_s2.bias")
 LISTED = 8
 
 
@@ -34,6 +35,8 @@ class LoadReport:
         shapes: (key, shape in the file, shape in the network) of a last layer that is for other classes.
         adapted: likewise of kernels that were averaged or inflated to fit.
         others: what the file holds beside the state dict.
+        source: whose file it is taken for. input: what its first convolution was converted from; None where it was not.
+        notes: what the file leaves open.
     """
 
     loaded: tuple[str, ...]
@@ -42,52 +45,59 @@ class LoadReport:
     shapes: tuple[tuple[str, Shape, Shape], ...] = ()
     adapted: tuple[tuple[str, Shape, Shape], ...] = ()
     others: tuple[str, ...] = ()
+    source: Source = OWN
+    input: Input | None = None
+    notes: tuple[str, ...] = ()
 
 
-def translated(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def translated(state: Mapping[str, Tensor], network: nn.Module, source: Source) -> dict[str, Tensor]:
     """The weights of a file under the keys of the network, in the file's order.
 
-    Keys that the network does not have are kept. Shapes are not checked; batch norms in old files that descend from
-    Caffe, of shape (1, C), become (C).
+    Keys that the network does not have are kept. Neither shapes nor the input of the first convolution are changed.
 
     Args:
-        state: a state dict in one of the styles of `videoattn.weights.key_names`.
+        state: the state dict of a file of that source.
         network: may be on the meta device.
 
     Raises:
-        InputError: two keys of the file, or of the network, are names of the same weights.
+        InputError: two keys of the file, or of the network, are names of the same weights; a file of another network.
     """
-    own = by_name(network.state_dict(), canonical, where="the network")
+    source.check(state)
+    own = by_name(_keys(network), canonical, where="the network")
     given = by_name(state, canonical, where="the file")
-    style = style_of(given, own)
-    wanted = by_name(own, STYLES[style], where="the network")
+    wanted = by_name(own, source.names, where="the network")
     keys = {key: own[wanted[name]] if name in wanted else key for name, key in given.items()}
     by_name(keys, keys.__getitem__, where="the file")
-    values = _from_caffe({name: state[key] for name, key in given.items()}) if style == "caffe" else {}
-    return {key: values.get(canonical(old), state[old]) for old, key in keys.items()}
+    return {key: source.values(canonical(key), state[old]) for old, key in keys.items()}
 
 
 def load_weights(
-    network: nn.Module, state: Mapping[str, Tensor], *, head: bool, average_first: bool = False
+    network: nn.Module, state: Mapping[str, Tensor], *, head: bool, average_first: bool = False, source: str = ""
 ) -> LoadReport:
     """Load the weights that file and network share into the network, in place.
 
     An attached block stays as initialised unless the file has all of its weights. For a `ClipNetwork` 2D kernels are
-    inflated, as its own were.
+    inflated, as its own were. Batch norms of shape (1, C), as in old files that descend from Caffe, become (C). The
+    first convolution is converted to our input, with an offset (`videoattn.layers.input_offset`) where it needs one.
 
     Args:
         state: as `videoattn.weights.files.read_weights` gives it.
         head: with the last layer, if it is for as many classes; otherwise it stays as initialised.
         average_first: a first convolution over other than three channels, such as flow, takes each from the mean over
             RGB (L. Wang et al., Temporal Segment Networks, section 3.1).
+        source: whose file it is, one of `videoattn.weights.sources.NAMED`; left out, as the names in it tell.
 
     Raises:
         InputError: weights of the wrong shape; a file with fewer than half of the network's parameters, not counting
-            the last layer and attached blocks; and as `translated`. The network is unchanged then.
+            the last layer and attached blocks; a source that does not say what its networks see, or whose batch norms
+            have another epsilon; and as `translated`. The network is unchanged then.
     """
     expected = network.state_dict()
+    origin = source_of(state, expected, source)
+    given = translated(state, network, origin)
+    offsets = {key: tensor for key, tensor in given.items() if key in _offset_keys(network)}
+    expected |= offsets
     names = {key: canonical(key) for key in expected}
-    given = translated(state, network)
     use = {key: given[key] for key in expected if key in given}
     last = {key for key in use if is_last(names[key])}
     other = any(use[key].shape[:1] != expected[key].shape[:1] for key in last)
@@ -105,25 +115,43 @@ def load_weights(
     wrong = [_shapes(key, use, expected) for key in use if found[key].shape != expected[key].shape]
     if wrong:
         raise InputError(f"weights of the file have other shapes than the network: {_listed(map(_changed, wrong))}")
+    for key in _offset_keys(network):
+        weight = f"{key.rpartition('.')[0]}.weight"
+        if key in expected and weight in found:  # of weights that were here before
+            found.setdefault(key, torch.zeros(expected[weight].shape[1]))
     missing = tuple(key for key in expected if key not in found)
     unused = tuple(old for old, key in zip(state, given, strict=True) if key not in found)
     _check_share(network, names, missing, unused)
+    _check_norms(network, origin)
+    loaded, there = tuple(found), None
+    if first in found:
+        there = _input_of(origin, found[first], averaged=found[first].shape[1] != use[first].shape[1])
+    if there:
+        found |= _for_our_input(first, found[first], there)
+    for key in found:
+        path, _, entry = key.rpartition(".")
+        if entry == input_offset.NAME:
+            input_offset.set_offset(network.get_submodule(path), found[key])
     network.load_state_dict(found, strict=False)
+    used = [old for old, key in zip(state, given, strict=True) if key in found]
     return LoadReport(
-        loaded=tuple(found),
+        loaded=loaded,
         missing=missing,
         unused=unused,
         shapes=tuple(shapes),
         adapted=tuple(_shapes(key, use, expected) for key in use if use[key].shape != expected[key].shape),
         others=getattr(state, "others", ()),
+        source=origin,
+        input=there,
+        notes=origin.left_open(used),
     )
 
 
-def load_initial(network: nn.Module, path: Path, *, head: bool) -> LoadReport:
+def load_initial(network: nn.Module, path: Path, *, head: bool, source: str = "") -> LoadReport:
     """`load_weights` of the file that INIT names; what it refuses names the file."""
     state = read_initial(path)
     try:
-        return load_weights(network, state, head=head)
+        return load_weights(network, state, head=head, source=source)
     except InputError as error:
         raise InputError(f"INIT is {path}: {error}") from error
 
@@ -131,6 +159,9 @@ def load_initial(network: nn.Module, path: Path, *, head: bool) -> LoadReport:
 def describe(matched: LoadReport) -> str:
     """The report as a few lines of text; keys that were not loaded are counted by parts of the network."""
     lines = [f"{len(matched.loaded)} of {len(matched.loaded) + len(matched.missing)} tensors loaded"]
+    lines += [f"taken for a file of {matched.source.of} ({matched.source.name})"]
+    lines += [f"its input: {matched.input}; converted to ours"] if matched.input else []
+    lines += [f"left open: {note}" for note in matched.notes]
     lines += [f"made to fit: {_listed(map(_changed, matched.adapted))}"] if matched.adapted else []
     lines += [f"last layer for other classes: {_listed(map(_changed, matched.shapes))}"] if matched.shapes else []
     for what, keys in (("as initialised", matched.missing), ("not used of the file", matched.unused)):
@@ -140,21 +171,55 @@ def describe(matched: LoadReport) -> str:
     return "\n".join(lines)
 
 
-def _from_caffe(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights by Caffe's names, for the input that our networks see and with batch norms of shape (C)."""
-    values = {
-        name: tensor[0] if name.rpartition(".")[0].endswith("_bn") and tensor.dim() == 2 else tensor
-        for name, tensor in values.items()
-    }
-    if CAFFE_FIRST[0] in values and values[CAFFE_FIRST[0]].shape[1] == 3:  # others are of flow, which has no colours
-        if CAFFE_FIRST[1] not in values:
-            raise InputError(f"the file has no {CAFFE_FIRST[1]}: weights for BGR cannot be converted to RGB without it")
-        values |= zip(CAFFE_FIRST, for_imagenet(*(values[name] for name in CAFFE_FIRST)), strict=True)
-    return values
+def _keys(network: nn.Module) -> list[str]:
+    """The keys of the network, and those that offsets of its convolutions would have."""
+    keys = list(network.state_dict())
+    return keys + [key for key in _offset_keys(network) if key not in keys]
+
+
+def _offset_keys(network: nn.Module) -> list[str]:
+    convolutions = (nn.Conv2d, nn.Conv3d)
+    return [f"{path}.{input_offset.NAME}" for path, m in network.named_modules() if isinstance(m, convolutions)]
+
+
+def _input_of(source: Source, kernel: Tensor, *, averaged: bool) -> Input | None:
+    """What a first convolution with this kernel sees in the source's networks; None where that is what ours see.
+
+    Raises:
+        InputError: the source does not say.
+    """
+    rgb = kernel.shape[1] == 3
+    there = source.rgb if rgb else source.flow
+    if there is None and not averaged:
+        raise InputError(
+            f"the file's first convolution is for {'RGB' if rgb else f'flow ({kernel.shape[1]} channels)'}, and the "
+            "names of its weights do not say how its values are scaled: name its source behind a colon, as in "
+            "INIT=<file>:tsn, or :own for networks of this repository"
+        )
+    return None if there == (IMAGENET if rgb else FLOW) else there
+
+
+def _for_our_input(first: str, kernel: Tensor, there: Input) -> dict[str, Tensor]:
+    """The first convolution's entries, converted; without an offset where it would be zero."""
+    weight, offset = converted(kernel, there, IMAGENET if there.order else FLOW)
+    key = f"{first.rpartition('.')[0]}.{input_offset.NAME}"
+    return {first: weight} | ({key: offset} if offset.any() else {})
+
+
+def _check_norms(network: nn.Module, source: Source) -> None:
+    """Raise `InputError` if the network's batch norms divide by another deviation than those of the source."""
+    for path, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and source.epsilon not in (None, module.eps):
+            raise InputError(
+                f"batch norms of {source.of} have epsilon {source.epsilon:g}, {path} of the network has {module.eps:g}"
+            )
 
 
 def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Tensor:
-    """The tensor, a kernel inflated in time (`inflate`) or averaged over RGB (`average`) where the shape needs it."""
+    """The tensor, a kernel inflated in time (`inflate`) or averaged over RGB (`average`) where the shape needs it, a
+    batch norm's without the axis in front."""
+    if tensor.dim() == 2 and len(tensor) == 1 and len(shape) == 1:
+        tensor = tensor[0]
     if inflate and tensor.dim() == 4 and len(shape) == 5:
         tensor = inflated_kernel(tensor, shape[2])
     if average and tensor.dim() == len(shape) and tensor.shape[1] == 3 != shape[1]:

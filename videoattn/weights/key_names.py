@@ -7,7 +7,8 @@ wrapped, and calls the last layer "fc":
     module.base_model.layer1.0.conv1.net.weight    layer1.0.conv1.weight
     module.new_fc.bias, cls_head.fc_cls.bias       fc.bias
 
-What is left differs in how programs call the layers. Each of `STYLES` goes from our canonical name to that of a file:
+What is left differs in how programs call the layers. The functions here go from
+our canonical name to that of a file (`videoattn.weights.sources` says whose):
 
     own      the same: our checkpoints, torchvision's and timm's ResNets, and the authors' TSN and TSM
              (github.com/yjxiong/tsn-pytorch, github.com/mit-han-lab/temporal-shift-module)
@@ -21,7 +22,7 @@ one. A shift in front of whole blocks (layer1.0.net.conv1) keeps its name, for n
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from videoattn.errors import InputError
 from videoattn.weights.bn_inception import caffe_name
@@ -61,12 +62,6 @@ def by_name(keys: Iterable[str], name: Callable[[str], str], *, where: str) -> d
     return found
 
 
-def style_of(names: Mapping[str, str], own: Iterable[str]) -> str:
-    """The style in which most of our canonical names `own` are among the canonical names of a file."""
-    own = tuple(own)
-    return max(STYLES, key=lambda style: sum(STYLES[style](name) in names for name in own))
-
-
 def is_last(name: str) -> bool:
     """Whether a canonical name is of a last layer, also of one of several streams."""
     return name.split(".")[-2:-1] in (["fc"], ["classif"]) and not block_of(name)
@@ -98,11 +93,3 @@ def caffe_style_name(name: str) -> str:
     """Caffe's name of a weight of BN-Inception, alone or in ECO, from ours; other names stay."""
     found = CAFFE.fullmatch(name)
     return caffe_name(found[1]) if found else name
-
-
-STYLES: dict[str, Callable[[str], str]] = {
-    "own": str,
-    "mmcv": mmcv_name,
-    "mfnet": mfnet_name,
-    "caffe": caffe_style_name,
-}
