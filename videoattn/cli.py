@@ -39,7 +39,7 @@ def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) ->
     A relative DATA or INIT is looked for in the current folder, then in the one that CALLED_FROM names there.
 
     Raises:
-        InputError: a name or a value is wrong; the message lists the good ones.
+        InputError: a name or a value is wrong; the message lists what would be right.
     """
     values = {"PROFILE": "auto"}
     for argument in arguments:

@@ -142,7 +142,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
     any case. `data_sets` names the paper's data sets besides the probe. Relative paths count from the current folder.
 
     Raises:
-        InputError: a name or a value is wrong, or would be ignored; the message lists the good ones.
+        InputError: a name or a value is wrong, or would be ignored; the message lists what would be right.
     """
     for name in values:
         if name not in NAMES:
@@ -161,7 +161,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
             if p.name in ("DATA", "SPLIT", "ALLOW_MISSING") and value[p.name] != p.default:
                 raise InputError(
                     f"{p.name} is {value[p.name]!r}, but the probe has none: set DATASET too; "
-                    f"good ones: {', '.join(data_sets)}"
+                    f"choose from {', '.join(data_sets)}"
                 )
     elif not value["DATA"]:
         raise InputError(f"DATASET is {value['DATASET']!r}, but DATA is empty: set DATA to the folder that holds it")
@@ -233,7 +233,7 @@ def _value(parameter: Parameter, value: object) -> str | int | bool:
     else:
         good, found = "a text (papermill: -r, which keeps digits as text)", value if isinstance(value, str) else None
     if found is None:
-        raise InputError(f"{parameter.name} is {value!r}; good ones: {good}")
+        raise InputError(f"{parameter.name} is {value!r}; expected: {good}")
     return found
 
 

@@ -20,7 +20,7 @@ PAPERS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*
 
 
 def check_paper(name: str | None) -> str:
-    """The name of a paper; InputError, with the list of good ones, where it is none."""
+    """The name of a paper; InputError, with the papers that there are, where it is none."""
     if not name:
         raise InputError(f"no paper is named: give PAPER=...; choose from {', '.join(PAPERS)}")
     if name not in PAPERS:
