@@ -54,6 +54,7 @@ PARAMETERS = (
         choices=("auto", "true", "false"),
     ),
     Parameter("INIT", "", "start from the networks of a run (its folder) or from a checkpoint (a file)"),
+    Parameter("BACKBONE", "", "the network that the paper's blocks go into, by its name in timm; empty: the paper's"),
     Parameter(
         "STEPS",
         0,
@@ -100,6 +101,7 @@ class Parameters:
     jobs: tuple[str, ...]
     pretrained: str
     init: Path | None
+    backbone: str
     steps: int
     parallel: int
     workers: int
@@ -178,6 +180,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         jobs=tuple(filter(None, (name.strip() for name in value["JOBS"].split(",")))),
         pretrained=value["PRETRAINED"],
         init=_path("INIT", value["INIT"]),
+        backbone=value["BACKBONE"].strip(),
         steps=value["STEPS"],
         **{name.lower(): value[name] for name in RUNTIME},
         allow_missing=value["ALLOW_MISSING"],

@@ -26,9 +26,9 @@ def offline_file(name: str) -> Path | None:
 
 
 def load_offline(network: nn.Module, path: Path) -> LoadReport:
-    """Load that file into the network, in place, its first convolution converted to our input.
+    """Load that file into the network, in place, its first convolution converted to our input, or averaged for others.
 
     Raises:
         InputError: the file is damaged, or not for this network.
     """
-    return load_weights(network, read_weights(path), head=True, source="lite0")
+    return load_weights(network, read_weights(path), head=True, average_first=True, source="lite0")

@@ -33,7 +33,7 @@ class Profile(BaseProfile, ResNetSizes):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone: name of the ResNet in timm.
+        backbone: name of the ResNet, or of another host of TSN and TSM, in timm.
         zero_init: whether residual branches start at zero, as those of timm's ResNets do.
         dropout: before the last layer. last: standard deviation of its weights at the start.
         recipe: optimisation.
@@ -226,6 +226,12 @@ HEADLINE = tuple(
 
 
 inspect = inspection.by_level
+
+
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in TSN and TSM, and the jobs that have one."""
+    jobs = tuple(job for job in profile.jobs if VARIANTS[job].kind in KINDS)
+    return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from videoattn.backbones.mfnet import MFNet
-from videoattn.backbones.positions import conv_channels, conv_path
+from videoattn.backbones.positions import conv_channels, conv_path, nearest
 from videoattn.backbones.resnet import ResNetSizes
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
@@ -34,7 +34,7 @@ class Profile(BaseProfile, ResNetSizes):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone: name of TSM's ResNet in timm.
+        backbone: name of TSM's ResNet, or another host, in timm.
         mf_width, mf_stem, mf_groups: channels of MF-Net's stages and stem, and its groups.
         dropout: of TSM.
         cells: channels of the networks of cells (on the probe only).
@@ -222,6 +222,12 @@ HEADLINE = tuple(
 inspect = inspection.by_distance
 
 
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in TSM, and the jobs that have one."""
+    jobs = tuple(job for job in profile.jobs if VARIANTS[job].kind == "tsm")
+    return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
+
+
 def job(name: str, profile: Profile, start: Start) -> Job:
     """How a variant is trained and tested."""
     recipe, clips = {
@@ -278,7 +284,8 @@ def build(
             **profile.sizes,
         )
     if variant.block:
-        blocks = {conv_path(backbone, p): block(variant, conv_channels(backbone, p)) for p in variant.positions}
+        there = dict.fromkeys(nearest(backbone, p) for p in variant.positions)  # of another host
+        blocks = {conv_path(backbone, p): block(variant, conv_channels(backbone, p)) for p in there}
         attach(backbone, blocks, frames=frames)
     return VideoNetwork(backbone)
 
