@@ -15,8 +15,8 @@ A study lies in `videoattn.papers.<paper>.experiments`, a further one of the sam
 
 and, where it has any of these, `scores` for jobs that train no network, `inspect` for what is measured of trained
 networks on the probe, `inputs` for what the probe's clips get besides frames, `hosted`, (profile, name) -> profile
-with timm's network of that name as host of the paper's blocks and with the jobs that have a host, and, in a study that
-is not the paper's first, DATA_SETS, on which it runs.
+with timm's network of that name as host of the paper's blocks and with those of its jobs that can have it, and, in a
+study that is not the paper's first, DATA_SETS, on which it runs.
 """
 
 import dataclasses
@@ -167,9 +167,7 @@ def sized(parameters: Parameters, study: str = "") -> tuple[Profile, Start] | No
     if parameters.backbone and not hasattr(experiments, "hosted"):
         if study:
             return None
-        raise InputError(
-            f"BACKBONE is {parameters.backbone!r}, but the networks of {paper} are its own: leave it empty"
-        )
+        raise InputError(f"BACKBONE is {parameters.backbone!r}, but {paper} has networks of its own: leave it empty")
     names = [name for name in parameters.jobs if name in experiments.VARIANTS]
     others = [name for other in studies(paper) if other != study for name in module_of(paper, other).VARIANTS]
     for name in parameters.jobs:
@@ -219,7 +217,7 @@ def _on_videos(parameters: Parameters, profile: Profile, start: Start, experimen
 
 
 def _on_host(parameters: Parameters, profile: Profile, experiments: ModuleType) -> Profile:
-    """The profile with BACKBONE as host, and those of its jobs that have one; raises InputError where it cannot be."""
+    """The profile with BACKBONE as host and the jobs that can have it; raises InputError where it cannot be."""
     name = parameters.backbone
     try:
         facts(name)
@@ -230,8 +228,8 @@ def _on_host(parameters: Parameters, profile: Profile, experiments: ModuleType) 
     if not found.jobs or (parameters.jobs and without):
         possible = experiments.hosted(replace(profile, jobs=tuple(experiments.VARIANTS)), name).jobs
         raise InputError(
-            f"BACKBONE is {name!r}, but {', '.join(without)} have no such network in them: name some in JOBS of "
-            f"{', '.join(possible)}"
+            f"BACKBONE is {name!r}, with which {', '.join(without)} cannot be run: name some in JOBS of "
+            f"{', '.join(possible) or 'none'}"
         )
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from videoattn.backbones.hosts import facts
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.positions import conv_channels, conv_path, nearest
 from videoattn.backbones.resnet import ResNetSizes
@@ -223,8 +224,14 @@ inspect = inspection.by_distance
 
 
 def hosted(profile: Profile, name: str) -> Profile:
-    """The profile with timm's network of that name in TSM, and the jobs that have one."""
-    jobs = tuple(job for job in profile.jobs if VARIANTS[job].kind == "tsm")
+    """The profile with timm's network of that name in TSM, and the jobs that can have it."""
+    stages = facts(name).stages
+
+    def fits(variant: Variant) -> bool:
+        divided = [stages[place.partition("_")[0]].channels % variant.reduction for place in variant.positions]
+        return variant.kind == "tsm" and (variant.block != "rcca" or not any(divided))
+
+    jobs = tuple(job for job in profile.jobs if fits(VARIANTS[job]))
     return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
 
 
