@@ -14,7 +14,7 @@ Weights of ImageNet are for timm's input of that network; the first convolution 
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -41,6 +41,7 @@ from videoattn.weights.offline import load_offline, offline_file
 REDUCTIONS = {"conv2": 4, "conv3": 8, "conv4": 16, "conv5": 32}
 # The first convolution of blocks that have an identity path, or have one where `has_skip` says so.
 FIRST = {InvertedResidual: "conv_pw", EdgeResidual: "conv_exp", ConvNeXtBlock: "conv_dw"}
+TRIAL = (64, 64)  # pixels of an image to try a network on
 NEAR = 5  # names that are named where one is wrong
 
 
@@ -173,6 +174,62 @@ def add_shift(network: nn.Module, *, frames: int, fraction: int = 8) -> nn.Modul
         conv.add_module(SHIFT, TemporalShift(frames=frames, fraction=fraction))
         conv.register_forward_pre_hook(run_shift)
     return network
+
+
+@torch.no_grad()
+def steps(network: nn.Module) -> list[str]:
+    """Paths of the modules that `forward_features` of a host applies one after the other; stages are among them.
+
+    They are found by trial on a small image; on the meta device by the shapes of the maps alone.
+
+    Raises:
+        InputError: the network does more between its modules than to hand maps on.
+    """
+    ends = {stage.path for stage in stages(network).values()}
+    training, found = network.training, []
+    network.eval()
+    image, expected = _trial(network)
+    maps = image
+    try:
+        for path, module in _unfolded(network, "", ends):
+            maps = module(maps)
+            found.append(path)
+            if ends <= set(found) and _same(maps, expected):
+                return found
+    except (AssertionError, RuntimeError, TypeError):  # what does not fit was not meant to follow
+        pass
+    finally:
+        network.train(training)
+    raise InputError(f"{type(network).__name__} does not apply its modules one after the other")
+
+
+def _trial(network: nn.Module) -> tuple[Tensor, Tensor]:
+    """An image, small where the network takes a small one, and its last maps."""
+    conv = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
+    draw = torch.Generator().manual_seed(0)
+    for size in (TRIAL, network.default_cfg["input_size"][1:]):
+        image = torch.randn(1, conv.in_channels, *size, generator=draw, device="cpu").to(conv.weight)
+        try:
+            return image, network.forward_features(image)
+        except (AssertionError, RuntimeError) as error:
+            refused = error
+    raise InputError(f"{type(network).__name__} does not take images of {tuple(size)}: {refused}") from refused
+
+
+def _unfolded(network: nn.Module, prefix: str, ends: set[str]) -> Iterator[tuple[str, nn.Module]]:
+    """Children by path, those that hold a stage among others child by child."""
+    for name, child in network.named_children():
+        path = f"{prefix}{name}"
+        if isinstance(child, nn.Sequential) and any(end.startswith(f"{path}.") for end in ends):
+            yield from _unfolded(child, f"{path}.", ends)
+        else:
+            yield path, child
+
+
+def _same(maps: object, expected: Tensor) -> bool:
+    if not isinstance(maps, Tensor) or maps.shape != expected.shape:
+        return False
+    return maps.is_meta or torch.allclose(maps, expected)
 
 
 def _load_from_timm(network: nn.Module, name: str) -> None:

@@ -221,9 +221,9 @@ def _on_host(parameters: Parameters, profile: Profile, experiments: ModuleType) 
     name = parameters.backbone
     try:
         facts(name)
+        found = experiments.hosted(profile, name)
     except InputError as error:
         raise InputError(f"BACKBONE is {name!r}: {error}") from error
-    found = experiments.hosted(profile, name)
     without = [job for job in profile.jobs if job not in found.jobs]
     if not found.jobs or (parameters.jobs and without):
         possible = experiments.hosted(replace(profile, jobs=tuple(experiments.VARIANTS)), name).jobs

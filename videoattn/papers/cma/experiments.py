@@ -8,10 +8,12 @@ no test video steers a training). Its weight decay "5^-4" is read as 5e-4.
 from dataclasses import dataclass, replace
 
 import torch
+from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
+from videoattn.backbones.hosts import facts, host
 from videoattn.backbones.p3d import P3D
-from videoattn.backbones.resnet import ResNetSizes, resnet
+from videoattn.backbones.resnet import PADDINGS, ResNetSizes, resnet
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.probes.binding import BindingProbe
@@ -22,7 +24,7 @@ from videoattn.engine.recipe import Recipe
 from videoattn.engine.study_data import StudyData
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma import inspection
-from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block
+from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block, feature_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Profile(BaseProfile, ResNetSizes):
     """How much of the study is run; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone: name of the ResNet in timm.
+        backbone: name of the ResNet, or of another host of 2D branches, in timm.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
@@ -305,15 +307,16 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
             layers=profile.p3d_layers,
             width=profile.p3d_width,
         )
-    backbone = resnet(
-        profile.backbone,
-        classes=classes,
-        in_channels=CHANNELS["segments"][stream],
-        dropout=profile.dropout,
-        pretrained=pretrained,
-        **profile.sizes,
-        padding=variant.padding,
-    )
+    options = {
+        "classes": classes,
+        "in_channels": CHANNELS["segments"][stream],
+        "dropout": profile.dropout,
+        "pretrained": pretrained,
+    }
+    if issubclass(facts(profile.backbone).kind, ResNet):
+        backbone = resnet(profile.backbone, **options, **profile.sizes, padding=variant.padding)
+    else:
+        backbone = host(profile.backbone, **options)
     if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other
         add_non_local(backbone, every_other_block(backbone, profile.stages))
     return backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs, more under tensor cores
@@ -326,7 +329,8 @@ def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
     """Take over all but the last layers, which stay as they are initialised."""
-    kept = {name: value for name, value in state.items() if ".fc." not in name}
+    last = tuple(f"{path}." for path in network.last_layers())
+    kept = {name: value for name, value in state.items() if not name.startswith(last)}
     network.load_state_dict(network.state_dict() | kept)
 
 
@@ -335,6 +339,22 @@ def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
     blocks = tuple(name for name, module in network.named_modules() if isinstance(module, NonLocalBlock))
     own = {name: value for name, value in network.state_dict().items() if name.startswith(blocks)}
     network.load_state_dict(state | own)
+
+
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in both 2D branches, and the jobs that can have it.
+
+    Raises:
+        InputError: a network that does more than apply its modules in order, so that nothing can stand between them.
+    """
+    own = issubclass(facts(name).kind, ResNet)
+    if not own:
+        feature_path(host(name, classes=2))
+    plain = ("zeros",) if not own else PADDINGS
+    jobs = tuple(
+        job for job in profile.jobs if not VARIANTS[job].kind.startswith("p3d") and VARIANTS[job].padding in plain
+    )
+    return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
 
 
 def warm_job(variant: Variant, profile: Profile, start: Start) -> str | None:
