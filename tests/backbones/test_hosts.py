@@ -11,7 +11,7 @@ from random_weights import noise, randomise
 from torch import nn
 
 from videoattn.backbones import hosts
-from videoattn.backbones.hosts import facts, host, stages
+from videoattn.backbones.hosts import facts, host, stages, steps
 from videoattn.backbones.positions import conv_channels, conv_path, nearest, places
 from videoattn.backbones.tsn import tsn
 from videoattn.data.clips.augment import normalise
@@ -152,6 +152,32 @@ def test_places_are_whole_stages():
     assert [nearest(shallow, name) for name in ("conv3_3", "conv3_1", "conv6_1")] == ["conv3_2", "conv3_1", "conv6_1"]
     with pytest.raises(InputError, match="unknown position 'conv6_1'"):
         conv_path(net, nearest(net, "conv6_1"))
+
+
+@pytest.mark.parametrize("name", [SMALL, "test_convnext", "test_byobnet", "mobilenetv3_small_050"])
+def test_steps_are_the_network_up_to_its_head(name):
+    network = host(name, classes=2).train()
+    found = steps(network)
+    assert network.training
+    assert {path for path, _ in stages(network).values()} <= set(found)
+    x = torch.randn(1, 3, 96, 64, generator=torch.Generator().manual_seed(1))
+    maps, expected = x, network.eval().forward_features(x)
+    for path in found:
+        maps = network.get_submodule(path)(maps)
+    torch.testing.assert_close(maps, expected)
+    assert steps(network.to("meta")) == found
+
+
+def test_steps_between_which_more_is_done_are_refused(monkeypatch):
+    network = host(SMALL, classes=2, in_channels=10)
+    own = network.forward_features
+    monkeypatch.setattr(network, "forward_features", lambda x: own(x) + 1)
+    with pytest.raises(InputError, match="EfficientNet does not apply its modules one after the other"):
+        steps(network)
+    other = host(SMALL, classes=2)
+    other.bn1 = nn.BatchNorm2d(3)
+    with pytest.raises(InputError, match=r"EfficientNet does not take images of \(160, 160\): running_mean"):
+        steps(other)
 
 
 @pytest.fixture

@@ -122,6 +122,11 @@ def facts(name: str) -> Facts:
     )
 
 
+def is_resnet(name: str) -> bool:
+    """Whether timm's network of that name is made by `videoattn.backbones.resnet.resnet`."""
+    return name in timm.list_models("*resnet*", module="resnet")
+
+
 def host(name: str, *, classes: int, in_channels: int = 3, dropout: float = 0.0, pretrained: bool = False) -> nn.Module:
     """timm's network of that name; input (B, in_channels, H, W), output (B, classes).
 
@@ -180,27 +185,30 @@ def add_shift(network: nn.Module, *, frames: int, fraction: int = 8) -> nn.Modul
 def steps(network: nn.Module) -> list[str]:
     """Paths of the modules that `forward_features` of a host applies one after the other; stages are among them.
 
-    They are found by trial on a small image; on the meta device by the shapes of the maps alone.
+    They are the longest row of modules that gives the same maps, by trial on a small image; on the meta device by the
+    shapes of the maps alone.
 
     Raises:
         InputError: the network does more between its modules than to hand maps on.
     """
     ends = {stage.path for stage in stages(network).values()}
-    training, found = network.training, []
+    training, tried, found = network.training, [], []
     network.eval()
     image, expected = _trial(network)
     maps = image
     try:
         for path, module in _unfolded(network, "", ends):
             maps = module(maps)
-            found.append(path)
-            if ends <= set(found) and _same(maps, expected):
-                return found
+            tried.append(path)
+            if ends <= set(tried) and _same(maps, expected):
+                found = list(tried)
     except (AssertionError, RuntimeError, TypeError):  # what does not fit was not meant to follow
         pass
     finally:
         network.train(training)
-    raise InputError(f"{type(network).__name__} does not apply its modules one after the other")
+    if not found:
+        raise InputError(f"{type(network).__name__} does not apply its modules one after the other")
+    return found
 
 
 def _trial(network: nn.Module) -> tuple[Tensor, Tensor]:

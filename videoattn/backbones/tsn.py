@@ -11,12 +11,11 @@ Departures: none.
 
 from collections.abc import Sequence
 
-import timm
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from videoattn.backbones.checks import check_values
-from videoattn.backbones.hosts import add_shift, host, stages
+from videoattn.backbones.hosts import add_shift, host, is_resnet, stages
 from videoattn.backbones.resnet import resnet
 from videoattn.errors import InputError
 from videoattn.layers.temporal_shift import set_frames
@@ -111,7 +110,7 @@ def tsn(
     """
     check_values({"classes": classes, "frames": frames}, dropout=dropout)
     sized = channels is not None or stem_width is not None or layers is not None
-    if sized or name in timm.list_models("*resnet*", module="resnet"):
+    if sized or is_resnet(name):
         backbone = resnet(
             name,
             classes=classes,

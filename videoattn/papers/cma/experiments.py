@@ -8,10 +8,9 @@ no test video steers a training). Its weight decay "5^-4" is read as 5e-4.
 from dataclasses import dataclass, replace
 
 import torch
-from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from videoattn.backbones.hosts import facts, host
+from videoattn.backbones.hosts import host, is_resnet
 from videoattn.backbones.p3d import P3D
 from videoattn.backbones.resnet import PADDINGS, ResNetSizes, resnet
 from videoattn.data.clips.settings import ClipSettings
@@ -313,7 +312,7 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
         "dropout": profile.dropout,
         "pretrained": pretrained,
     }
-    if issubclass(facts(profile.backbone).kind, ResNet):
+    if is_resnet(profile.backbone):
         backbone = resnet(profile.backbone, **options, **profile.sizes, padding=variant.padding)
     else:
         backbone = host(profile.backbone, **options)
@@ -347,12 +346,11 @@ def hosted(profile: Profile, name: str) -> Profile:
     Raises:
         InputError: a network that does more than apply its modules in order, so that nothing can stand between them.
     """
-    own = issubclass(facts(name).kind, ResNet)
-    if not own:
+    padded = PADDINGS if is_resnet(name) else ("zeros",)
+    if not is_resnet(name):
         feature_path(host(name, classes=2))
-    plain = ("zeros",) if not own else PADDINGS
     jobs = tuple(
-        job for job in profile.jobs if not VARIANTS[job].kind.startswith("p3d") and VARIANTS[job].padding in plain
+        job for job in profile.jobs if not VARIANTS[job].kind.startswith("p3d") and VARIANTS[job].padding in padded
     )
     return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
 
