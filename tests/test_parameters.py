@@ -31,6 +31,7 @@ def test_defaults():
         "data": None,
         "split": 1,
         "seeds": 0,
+        "first_seed": 0,
         "flow": "auto",
         "jobs": (),
         "pretrained": "auto",

@@ -104,7 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         help="put it into these Markdown files and notebooks, in its marked place",
     )
     publish = actions.add_parser("publish", help="copy what git should keep of a finished run")
-    publish.add_argument("folder", metavar="FOLDER", help="the run, as in runs/cma/gpu-probe-0123456789")
+    publish.add_argument("folder", metavar="FOLDER", help="the run, as in runs/cma/full-probe-0123456789")
+    compare = actions.add_parser("compare", help="whether two runs agree, row by row, within what their seeds allow")
+    compare.add_argument("folder", metavar="A", help="the one run")
+    compare.add_argument("other", metavar="B", help="the other")
     return parser
 
 

@@ -19,8 +19,9 @@ from videoattn.errors import InputError, RunError
 from videoattn.io import write_atomically
 from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets
+from videoattn.reporting.compare import comparison, other_recipe
 from videoattn.reporting.paper_tables import departures, filled_tables, split_of
-from videoattn.reporting.tables import accuracy, caption, data_name, measured, reference
+from videoattn.reporting.tables import accuracy, caption, data_name, each_seed, measured, reference
 
 
 def is_stale(record: Record) -> bool:
@@ -36,16 +37,16 @@ def claims_table(paper: str) -> str:
     found = [reference(paper, study) for study in studies(paper)]
     rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(*(own and own[1] for own in found))
     head = ["claim", "in the paper", "tested in section", "verdict here"]
-    lines = [(c.claim, c.where, c.section, c.verdict) for c in rows]
+    lines = [(c.claim, c.where, c.section, str(c.verdict)) for c in rows]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def headline_table(record: Record) -> str:
     """The rows of a record that matter most, as Markdown."""
     rows = module_of(record.paper, record.study).HEADLINE
-    lines = [(label, accuracy(record, row)) for label, row in rows if record.values(row)]
+    lines = [(label, accuracy(record, row), each_seed(record, row)) for label, row in rows if record.values(row)]
     name = ", ".join(filter(None, (record.paper, record.study)))
-    head = [name, f"top-1 %, {data_name(record)}"]
+    head = [name, f"top-1 %, {data_name(record)}", "each seed"]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
@@ -89,13 +90,23 @@ def run_report(folder: Path) -> str:
 
 
 def summary(folder: Path) -> str:
-    """`run_report`, whether the run is complete, and where everything lies, for a terminal."""
+    """For a terminal: `run_report`, the published run beside it, whether it is complete, and where everything lies."""
     record = read(folder)
     what = "dry run complete" if record.parameters.get("STEPS") else "complete"
     state = what if record.complete else "not complete: the same command goes on"
     names = ("notebook.ipynb", "record.json", "log.csv", "figures", "checkpoints", "scores")
     files = "\n".join(f"  {folder / name}" for name in names if (folder / name).exists())
-    return f"{run_report(folder)}\n\n{state}\n{files}"
+    return "\n\n".join(filter(None, (run_report(folder), _beside_published(folder, record), f"{state}\n{files}")))
+
+
+def _beside_published(folder: Path, record: Record) -> str:
+    """A run on the probe against the published one of the same recipe; nothing where there is none."""
+    found = reference(record.paper, record.study) if data_name(record) == "probe" else None
+    if not found or found[0] == folder or record.parameters.get("STEPS"):
+        return ""
+    if other_recipe(record, found[1]):
+        return ""
+    return f"against the published run:\n\n{comparison(record, found[1], ('here', 'published'))}"
 
 
 def _beside_paper(folder: Path, record: Record) -> list[str]:
@@ -157,8 +168,14 @@ def _stale(record: Record) -> str:
 
 
 def main_runs(options: argparse.Namespace) -> None:
-    """`videoattn runs`: list the records, print or update the tables, publish a run."""
-    if options.action == "publish":
+    """`videoattn runs`: list the records, print or update the tables, compare two runs, publish one."""
+    if options.action == "compare":
+        folders = Path(options.folder), Path(options.other)
+        one, other = map(read, folders)
+        if (one.paper, one.study) != (other.paper, other.study):
+            raise InputError(f"{folders[0]} and {folders[1]} are runs of different studies")
+        print(comparison(one, other, (folders[0].name, folders[1].name)))
+    elif options.action == "publish":
         print(f"published as {publish(Path(options.folder))}")
     elif options.action == "list":
         for paper in PAPERS:

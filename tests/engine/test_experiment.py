@@ -244,3 +244,9 @@ def test_studies_are_the_folders_with_experiments(demo, add_study):
     assert studies("demo") == ("", "alpha", "zeta")
     assert (module_of("demo"), module_of("demo", "zeta"), module_of("demo", "alpha")) == (demo, other, first)
     assert studies("istpa") == ("", "streams")
+
+
+def test_seeds_for_tuning_have_a_probe_of_their_own(demo, tmp_path):
+    assert asked(FIRST_SEED=99)[0] == CHECK
+    assert asked(FIRST_SEED=100)[0] == replace(CHECK, probe=replace(CHECK.probe, seed=CHECK.probe.seed + 100))
+    assert on_videos(tmp_path, FIRST_SEED=100)[0].jobs == on_videos(tmp_path)[0].jobs

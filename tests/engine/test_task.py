@@ -348,3 +348,18 @@ def test_scores_come_back_as_they_were_kept(make):
     assert all(torch.equal(found[name], kept[name]) for name in kept)
     with np.load(folder.scores_path("a", 1)) as saved:
         assert saved["labels"].tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "slope"),
+    [
+        ([0.5], 0.0),
+        ([0.5, 0.6], 0.1),
+        ([0.1, 0.2, 0.4, 0.6], 0.2),  # the last three
+        ([*(0.02 * n for n in range(13)), 0.9, 0.9, 0.9], 0.198),  # the last four of 16, by hand
+    ],
+)
+def test_how_a_training_ended(accuracies, slope):
+    end = task.learning([{"accuracy": accuracy} for accuracy in accuracies])
+    assert end["accuracy"] == accuracies[-1]
+    assert end["slope"] == pytest.approx(slope)

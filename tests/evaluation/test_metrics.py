@@ -1,12 +1,9 @@
-"""Metrics and intervals against values worked out by hand."""
-
-import math
+"""Metrics against values worked out by hand."""
 
 import pytest
 import torch
 
-from videoattn.errors import InputError
-from videoattn.evaluation.metrics import class_gains, classification_metrics, mean_interval, paired_difference
+from videoattn.evaluation.metrics import class_gains, classification_metrics
 
 
 def test_accuracies_and_confusion_by_hand():
@@ -50,25 +47,3 @@ def test_gains_of_classes_by_hand():
 
 def test_a_class_without_videos_gains_nothing():
     assert class_gains([[1, 0], [0, 0]], [[0, 1], [0, 0]]) == [(0, 1.0, 1), (1, 0.0, 0)]
-
-
-def test_interval_of_three_seeds_uses_students_t():
-    mean, half = mean_interval([1.0, 2.0, 3.0])  # standard deviation 1
-    assert mean == 2.0
-    assert half == pytest.approx(4.3027 / math.sqrt(3), abs=1e-4)
-    assert mean_interval([1.0, 2.0, 3.0], 0.9)[1] == pytest.approx(2.9200 / math.sqrt(3), abs=1e-4)
-    assert mean_interval([4.0, 4.0]) == (4.0, 0.0)
-
-
-def test_interval_of_one_value_is_infinite_and_of_none_an_error():
-    assert mean_interval([0.5]) == (0.5, math.inf)
-    with pytest.raises(InputError, match="at least one value"):
-        mean_interval([])
-
-
-def test_paired_difference_by_hand():
-    mean, half = paired_difference([0.9, 0.8, 1.0], [0.4, 0.5, 0.3])  # 0.5, 0.3, 0.7: standard deviation 0.2
-    assert mean == pytest.approx(0.5)
-    assert half == pytest.approx(4.3027 * 0.2 / math.sqrt(3), abs=1e-4)
-    with pytest.raises(InputError, match="3 and 2 seeds cannot be paired"):
-        paired_difference([1, 2, 3], [1, 2])

@@ -1,67 +1,150 @@
-"""Verdicts on claims: what the interval over seeds allows to be said."""
+"""Verdicts on claims: which of the five words what the seeds gave allows."""
 
 from dataclasses import replace
 
 import pytest
 from example import record
 
-from videoattn.reporting.claims import all_judged, joined, judged, ordered, word
+from videoattn.errors import InputError
+from videoattn.reporting.claims import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    SAME,
+    UNKNOWN,
+    Verdict,
+    above,
+    all_judged,
+    equal,
+    judged,
+    not_worse,
+    ordered,
+    together,
+)
 from videoattn.reporting.printed import lines
-from videoattn.reporting.tables import NOT_RUN
 
-BASE = {0: 0.50, 1: 0.52, 2: 0.51}
+
+def seeds(values):
+    return dict(enumerate(values))
+
+
+def rows(ours, theirs):
+    """A record of two rows, in which guessing reaches a half."""
+    return record({"a": seeds(ours), "b": seeds(theirs)})
+
+
+HALF, LOW, HIGH = [0.5, 0.51, 0.49, 0.5, 0.5] * 2, [0.7, 0.71, 0.69, 0.7, 0.7] * 2, [0.9, 0.91, 0.9, 0.92, 0.89] * 2
 
 
 @pytest.mark.parametrize(
-    ("ours", "none", "verdict"),
+    ("ours", "theirs", "word", "reason"),
     [
-        ({0: 0.90, 1: 0.92, 2: 0.91}, False, "holds on the probe: +40.0 ± 0.0 points"),
-        ({0: 0.10, 1: 0.12, 2: 0.11}, False, "does not hold on the probe: -40.0 ± 0.0 points"),
-        ({0: 0.90, 1: 0.12, 2: 0.51}, False, "undecided on the probe: +0.0 ± 99.4 points"),
-        ({0: 0.90, 1: 0.92, 2: 0.91}, True, "does not hold on the probe: +40.0 ± 0.0 points"),
-        ({0: 0.90, 1: 0.12, 2: 0.51}, True, "agrees on the probe: +0.0 ± 99.4 points"),
-        ({0: 0.90}, False, NOT_RUN),
+        (HIGH, LOW, HOLDS, ""),
+        (LOW, HIGH, FAILS, ""),
+        (LOW, LOW, SAME, "a margin of 5 points"),
+        (HALF, HALF, OPEN, "both rows are at chance, 50%"),
+        ([1.0] * 10, [0.99] * 10, OPEN, "all rows are above 97%"),
+        ([0.9, 0.5] * 5, [0.5, 0.9] * 5, OPEN, "the interval is too wide for a margin of 5 points"),
+        (HIGH[:4], LOW[:4], OPEN, "4 seeds, where 5 are the least"),
+        ([0.71] * 10, [0.7] * 10, SAME, "a margin of 5 points"),  # ahead in all seeds, by less than the videos can tell
     ],
 )
-def test_verdicts(ours, none, verdict):
-    assert judged(record({"a": ours, "b": BASE}), "a", "b", claimed_none=none) == verdict
+def test_that_a_row_is_better(ours, theirs, word, reason):
+    found = judged(rows(ours, theirs), "a", "b")
+    assert (found.word, found.reason) == (word, reason)
+    gain = 100 * (sum(ours) / len(ours) - sum(theirs) / len(theirs)) + 0.0
+    assert found.said.startswith(f"{gain:+.1f} [".replace("-0.0", "+0.0"))
+    ahead = sum(a > b for a, b in zip(ours, theirs, strict=True))
+    assert found.said.endswith(f"points, ahead in {ahead} of {len(ours)} seeds")
+
+
+def test_a_difference_that_pairs_do_not_share_does_not_hold_by_its_interval_alone():
+    """The mean difference is that of one seed."""
+    ours, theirs = [0.50] * 4 + [0.95], [0.50] * 5
+    assert judged(rows(ours, theirs), "a", "b").word == OPEN
 
 
 @pytest.mark.parametrize(
-    ("mean", "said"), [(0.71, "holds"), (0.65, "undecided"), (0.45, "undecided"), (0.39, "does not hold")]
+    ("ours", "theirs", "word"),
+    [(LOW, LOW, HOLDS), (HIGH, LOW, FAILS), (LOW, HIGH, FAILS), (HALF, HALF, OPEN), ([0.9, 0.6] * 3, [0.7] * 6, OPEN)],
 )
-def test_words_between_two_bounds(mean, said):
-    assert word(mean, 0.1, above=0.6, below=0.5) == said
+def test_that_rows_are_as_good_as_each_other(ours, theirs, word):
+    assert equal(rows(ours, theirs), "a", "b").word == word
 
 
-def test_verdicts_are_joined_but_those_that_are_missing():
-    assert joined({"a": "holds", "b": NOT_RUN, "c": "agrees"}) == "a: holds; c: agrees"
-    assert joined({"a": NOT_RUN}) == joined({}) == NOT_RUN
-    one = record({"a": {0: 0.9, 1: 0.92, 2: 0.91}, "b": BASE})
-    assert (
-        all_judged(one, {"over b": ("a", "b"), "over c": ("a", "c")})
-        == "over b: holds on the probe: +40.0 ± 0.0 points"
-    )
-    assert all_judged(None, {"over b": ("a", "b")}) == NOT_RUN
+@pytest.mark.parametrize(
+    ("ours", "theirs", "word"), [(HIGH, LOW, HOLDS), (LOW, LOW, HOLDS), (LOW, HIGH, FAILS), (HALF, HALF, OPEN)]
+)
+def test_that_a_row_is_not_worse(ours, theirs, word):
+    assert not_worse(rows(ours, theirs), "a", "b").word == word
+
+
+def test_the_margin_is_that_of_the_claim():
+    one = rows(LOW, [value - 0.06 for value in LOW])
+    assert equal(one, "a", "b", margin=0.15).word == HOLDS
+    assert equal(one, "a", "b", margin=0.01).word == FAILS
+    assert equal(one, "a", "b").word == OPEN
+
+
+@pytest.mark.parametrize(
+    ("values", "word"), [(HIGH, HOLDS), ([0.3] * 5, FAILS), (HALF, SAME), ([0.5, 0.6, 0.4, 0.7, 0.5], OPEN)]
+)
+def test_that_a_row_is_above_a_bound(values, word):
+    assert above(record({"a": seeds(values)}), "a", 0.5).word == word
+    assert above(record({"a": seeds(values[:4])}), "a", 0.5).reason == "4 seeds, where 5 are the least"
+
+
+def test_chance_is_that_of_the_row():
+    """Of a row about some of the classes its confusion matrix says how often the commonest comes."""
+    one = rows(LOW, LOW)
+    for result in one.results:
+        result["metrics"][result["job"]]["confusion"] = [[70, 0, 0], [0, 30, 0], [0, 0, 0]]
+    assert judged(one, "a", "b").reason == "both rows are at chance, 70%"
+
+
+def test_a_row_that_was_still_learning_decides_nothing():
+    one = rows(HIGH, LOW)
+    for result in one.results:
+        unfinished = result["job"] == "b" and result["seed"] < 5
+        result["training"] = {"accuracy": 0.8, "slope": 0.02 if unfinished else 0.0}
+    assert str(judged(one, "a", "b")).startswith("cannot tell here (still learning when training ended: b): +20.")
+    one.results = [result for result in one.results if result["seed"] > 0]  # four of nine
+    assert judged(one, "a", "b").word == HOLDS
+
+
+def test_several_verdicts_on_one_claim():
+    good, bad, wide = Verdict(HOLDS, "+2"), Verdict(FAILS, "-2"), Verdict(OPEN, "+1", "why")
+    assert str(together({"a": good, "b": good})) == "holds: a: +2; b: +2"
+    assert str(together({"a": good, "b": wide})) == "cannot tell here: a: holds: +2; b: cannot tell here (why): +1"
+    assert str(together({"a": wide, "b": wide})) == "cannot tell here (why): a: +1; b: +1"
+    assert together({"a": good, "b": bad, "c": wide}).word == FAILS
+    assert str(together({"a": good, "b": UNKNOWN})) == "holds: a: +2; not run: b"
+    assert together({"a": UNKNOWN}) == together({}) == UNKNOWN
+    assert all_judged(rows(HIGH, LOW), {"over b": ("a", "b"), "over c": ("a", "c")}).said.endswith("not run: over c")
 
 
 def test_without_a_record_nothing_is_said():
-    assert judged(None, "a", "b") == NOT_RUN
+    assert judged(None, "a", "b") == above(None, "a", 0.5) == ordered(None, []) == UNKNOWN
+    assert judged(record({"a": seeds(LOW), "b": seeds(LOW[:5])}), "a", "b") == UNKNOWN  # other seeds
+    assert str(UNKNOWN) == "not run"
+
+
+def test_there_are_five_words():
+    with pytest.raises(InputError, match="unknown word of a verdict 'agrees'"):
+        Verdict("agrees")
 
 
 def test_the_order_of_a_table():
-    found = [line for line in lines("rcca", "3") if line.row in ("R = 1", "R = 2", "R = 3")]
-    rows = [line._replace(ours=f"r{r}") for r, line in enumerate(found, 1)]
+    printed = lines("rcca", "4")[1:5] + lines("rcca", "1")[1:2]
+    chosen = [line._replace(ours=f"r{i}", value=str(70 + i)) for i, line in enumerate(printed)]
 
-    def said(values: list[float], **others: dict[int, float]) -> str:
-        found = {f"r{r}": dict.fromkeys(range(3), value) for r, value in enumerate(values, 1)}
-        return ordered(replace(record(found | others), paper="rcca"), rows)
+    def said(values, **others):
+        found = {f"r{i}": dict.fromkeys(range(5), value) for i, value in enumerate(values)}
+        return ordered(replace(record(found | others), paper="rcca"), chosen)
 
-    printed = [float(line.value) for line in rows]
-    assert printed == sorted(printed)
-    assert said([0.1, 0.2, 0.3]) == "agrees on the probe: Kendall's tau of 3 rows 1.00 ± 0.00"
-    assert said([0.3, 0.2, 0.1]) == "does not agree on the probe: Kendall's tau of 3 rows -1.00 ± 0.00"
-    assert said([0.1, 0.2, 0.3], r3={0: 0.3, 1: 0.0, 2: 0.0}).startswith("undecided on the probe: ")
-    assert said([0.1, 0.2, 0.3], r3={0: 0.3}) == NOT_RUN  # other seeds
-    assert ordered(None, rows) == ordered(record({}), rows) == NOT_RUN
-    assert ordered(record({"r1": {0: 0.5}}), rows[:1]) == NOT_RUN  # one row has no order
+    rising = [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert str(said(rising)) == "holds: Kendall's tau of 5 rows 1.00, p = 0.0083"  # one order of 120
+    assert str(said(rising[::-1])) == "does not hold: Kendall's tau of 5 rows -1.00, p = 0.0083"
+    assert said([0.3, 0.2, 0.1, 0.5, 0.4]).word == OPEN
+    assert said([0.98, 0.981, 0.982, 0.983, 0.984]).reason == "all rows are above 97%"
+    assert said(rising, r3={0: 0.3}) == UNKNOWN  # other seeds

@@ -65,17 +65,6 @@ def test_fusion_curves():
     assert ax.get_legend().get_texts()[0].get_text() == "CMA"
 
 
-def test_bars():
-    figure = figures.bars(["up", "down"], [12.0, -3.0], [1.5, float("inf")], xlabel="gain, points")
-    (ax,) = figure.axes
-    assert [bar.get_width() for bar in ax.patches] == [12.0, -3.0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["up", "down"]
-    low, high = ax.get_ylim()
-    assert low > high  # the first at the top
-    errors = np.array([segment[:, 0] for segment in ax.collections[0].get_segments()])
-    np.testing.assert_allclose(errors, [[10.5, 13.5], [-3, -3]])
-
-
 def test_attention_figure_points_at_the_right_places():
     weights = np.array([[0.0, 0.1, 0.0], [0.6, 0.0, 0.3]])
     frame, flow = picture(40, 60), picture(40, 60, seed=1)
@@ -126,20 +115,24 @@ def test_heat_strips_show_negative_and_empty_maps():
     figures.heat_strips([picture()], [("map", torch.zeros(1, 2, 2))])
 
 
-def test_lines():
-    series = {"one": ([50.0, 90.0], [2.0, float("inf")]), "two": ([60.0, 70.0], [0.0, 1.0])}
-    figure = figures.lines(series, ["a", "b"], xlabel="x", ylabel="y", levels={"chance": 50.0})
+def test_dots():
+    series = {"one": [[0.4, 0.5, 0.9], [0.9]], "two": [[0.6, 0.7], []]}
+    figure = figures.dots(series, ["a", "b"], xlabel="x", ylabel="y", levels={"chance": 50.0})
     (ax,) = figure.axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
-    assert [c.lines[0].get_ydata().tolist() for c in ax.containers] == [[50, 90], [60, 70]]
-    bars = ax.containers[0].lines[2][0].get_segments()
-    np.testing.assert_allclose(np.array(bars)[:, :, 1], [[48, 52], [90, 90]])
+    medians, seeds, others, last, _ = (line.get_ydata() for line in ax.lines)
+    np.testing.assert_allclose(medians, [50, 90])
+    np.testing.assert_allclose(seeds, [40, 50, 90, 90])
+    np.testing.assert_allclose(others, [65, np.nan])
+    np.testing.assert_allclose(last, [60, 70])
+    np.testing.assert_allclose(ax.lines[1].get_xdata(), [-0.03, -0.03, -0.03, 0.97])
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["one", "two"]
+    assert len({line.get_marker() for line in ax.lines[::2][:2]}) == 2
     assert [t.get_text() for t in ax.texts] == ["chance"]
     assert ax.get_ylim() == (30, 103)
-    assert figures.lines(series, ["a", "b"], xlabel="x", ylabel="y", bottom=0).axes[0].get_ylim() == (0, 103)
+    assert figures.dots(series, ["a", "b"], xlabel="x", ylabel="y", bottom=0).axes[0].get_ylim() == (0, 103)
     with pytest.raises(InputError, match="7 series: a figure holds 6 at most"):
-        figures.lines({str(n): ([1.0], [1.0]) for n in range(7)}, ["a"], xlabel="x", ylabel="y")
+        figures.dots({str(n): [[1.0]] for n in range(7)}, ["a"], xlabel="x", ylabel="y")
 
 
 def test_learning_curves():

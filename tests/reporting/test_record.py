@@ -82,7 +82,7 @@ def test_the_records_of_a_paper(run):
     record({}, paper="aia").save(run.parents[1] / "aia" / "other")
     (run.parent / "no-run").mkdir()
     found = list(records(run.parents[1], "cma"))
-    assert [(folder.name, r.profile) for folder, r in found] == [("a-first", "gpu"), (run.name, "cpu")]
+    assert [(folder.name, r.profile) for folder, r in found] == [("a-first", "gpu"), (run.name, "quick")]
     assert list(records(run.parents[1], "rcca")) == []
 
 

@@ -6,6 +6,7 @@ import pytest
 from example import ENVIRONMENT, record
 
 from videoattn import published
+from videoattn.evaluation.intervals import Interval, accuracy_interval
 from videoattn.reporting import tables
 from videoattn.reporting.printed import lines
 
@@ -15,48 +16,53 @@ def cells(table: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("mean", "half", "signed", "shown"),
+    ("value", "interval", "signed", "text"),
     [
-        (0.98765, 0.0123, False, "98.8 ± 1.2"),
-        (1.0, 0.0, False, "100.0 ± 0.0"),
-        (0.5, float("inf"), False, "50.0"),
-        (0.4, 0.05, True, "+40.0 ± 5.0"),
-        (-0.031, float("inf"), True, "-3.1"),
-        (-0.0004, 0.1, True, "+0.0 ± 10.0"),
+        (0.98765, Interval(0.95, 0.99), False, "98.8 [95.0, 99.0]"),
+        (1.0, Interval(0.9, 1.0), False, "100.0 [90.0, 100.0]"),
+        (0.5, None, False, "50.0"),
+        (0.4, Interval(0.35, 0.45), True, "+40.0 [+35.0, +45.0]"),
+        (-0.031, None, True, "-3.1"),
+        (-0.0004, Interval(-0.1, 0.1), True, "+0.0 [-10.0, +10.0]"),
     ],
 )
-def test_percent(mean, half, signed, shown):
-    assert tables.percent(mean, half, signed=signed) == shown
+def test_percent(value, interval, signed, text):
+    assert tables.shown(value, interval, signed=signed) == text
 
 
-def test_accuracy_is_the_mean_with_students_interval():
+def test_an_accuracy_is_the_mean_with_its_interval():
     one = record({"rgb": {0: 0.5, 1: 0.6, 2: 0.7}, "flow": {0: 0.25}})
-    assert tables.accuracy(one, "rgb") == "60.0 ± 24.8"  # 4.3027 * 10 / sqrt(3)
+    low, high = accuracy_interval([0.5, 0.6, 0.7], 2000)
+    assert tables.accuracy(one, "rgb") == f"60.0 [{100 * low:.1f}, {100 * high:.1f}]"
     assert tables.accuracy(one, "flow") == "25.0"
-    assert tables.accuracy(one, "rgb", "top5") == "100.0 ± 0.0"
+    assert tables.accuracy(one, "rgb", "top5").startswith("100.0 [")
     assert tables.accuracy(one, "none") == tables.NOT_RUN
 
 
-def test_difference_is_paired_by_seed():
-    one = record({"a": {2: 0.9, 0: 0.5, 1: 0.7}, "b": {0: 0.4, 1: 0.6, 2: 0.8}, "c": {0: 0.1, 1: 0.2}})
-    mean, half = tables.difference(one, "a", "b")  # the same 0.1 for every seed, however far the seeds are apart
-    assert (mean, half) == (pytest.approx(0.1), pytest.approx(0, abs=1e-12))
-    assert tables.difference(one, "a", "c") is None
-    assert tables.difference(one, "a", "none") is tables.difference(one, "none", "a") is None
+def test_a_metric_that_counts_no_videos_has_its_range():
+    one = record({"rgb": {0: 0.5, 1: 0.6}})
+    for result, value in zip(one.results, (0.3, 0.4), strict=True):
+        result["metrics"]["rgb"]["map"] = value
+    assert tables.accuracy(one, "rgb", "map") == "35.0 (30.0 to 40.0)"
 
 
-def test_difference_of_other_seeds_is_none():
-    assert tables.difference(record({"a": {0: 0.5, 1: 0.7}, "b": {0: 0.4, 2: 0.6}}), "a", "b") is None
+def test_each_seed_is_told():
+    one = record({"rgb": {0: 1.0, 1: 0.998, 2: 0.331}, "flow": {0: 0.254}})
+    assert tables.each_seed(one, "rgb") == "33, 2 x 100"
+    assert tables.each_seed(one, "flow") == "25"
+    assert tables.each_seed(one, "none") == ""
+    for result in one.results:
+        result["training"] = {"accuracy": result["metrics"][result["job"]]["top1"], "slope": 0.01}
+    assert tables.each_seed(one, "rgb") == "33, 2 x 100; 1 still learning"  # the others have no more to learn
 
 
-def test_agreement_is_kendalls_tau_with_the_printed_values():
+def test_an_order_needs_rows_of_the_same_seeds():
     rows = [line._replace(ours=ours) for line, ours in zip(lines("cma", "2")[::2], "abc", strict=True)]
-    values = {"a": {0: 0.1, 1: 0.1}, "b": {0: 0.2, 1: 0.3}, "c": {0: 0.3, 1: 0.2}}  # 67.73 < 71.21 < 72.17
-    mean, half = tables.agreement(record(values), rows)
-    assert mean == pytest.approx((1 + 1 / 3) / 2)
-    assert half == pytest.approx(12.7062 * (2 / 3) / 2, rel=1e-4)
-    assert tables.agreement(record(values | {"c": {0: 0.3}}), rows) is None
-    assert tables.agreement(record({"a": {0: 0.1}}), rows) is None
+    values = {"a": {0: 0.1, 1: 0.15}, "b": {1: 0.3, 0: 0.2}, "c": {0: 0.3, 1: 0.2}}
+    assert tables.order(record(values), rows) == [[0.1, 0.15], [0.2, 0.3], [0.3, 0.2]]
+    assert tables.order(record(values | {"c": {0: 0.3}}), rows) is None
+    assert tables.order(record({"a": {0: 0.1}}), rows) is None
+    assert tables.order(record(values), rows[:1]) is None
     assert tables.run(record({"a": {0: 0.1}, "c": {0: 0.1}}), rows) == [rows[0], rows[2]]
     assert tables.run(None, rows) == []
 
@@ -64,7 +70,7 @@ def test_agreement_is_kendalls_tau_with_the_printed_values():
 def test_the_caption_is_one_line():
     one = record({"rgb": {0: 0.5, 1: 0.6}})
     assert tables.caption(one) == (
-        "probe: 20 training and 10 test videos of 2 classes; profile cpu, 2 seeds; 2 cores of A CPU; torch 2.0.0; "
+        "probe: 20 training and 10 test videos of 2 classes; profile quick, 2 seeds; 2 cores of A CPU; torch 2.0.0; "
         "1.5 minutes of training and testing, added up; run 0123456789"
     )
     hardware = ENVIRONMENT["hardware"] | {"gpu": "1 x A GPU"}
@@ -74,7 +80,7 @@ def test_the_caption_is_one_line():
     assert tables.caption(other).startswith("ucf101: 20 training")
     dry_run = replace(other, parameters={"DATASET": "ucf101", "STEPS": 2})
     assert tables.caption(dry_run).startswith("a dry run of 2 steps and as many test videos at most; ucf101: 20")
-    assert "profile cpu, 1 seed; 1 x A GPU; torch" in tables.caption(other)
+    assert "profile quick, 1 seed; 1 x A GPU; torch" in tables.caption(other)
 
 
 def test_summary_names_rows_and_files(tmp_path):
@@ -83,8 +89,8 @@ def test_summary_names_rows_and_files(tmp_path):
     (tmp_path / "log.csv").touch()
     head, table, state = published.summary(tmp_path).split("\n\n")
     assert head == tables.caption(one)
-    assert cells(table)[0] == ["row", "top-1 %", "seeds"]
-    assert cells(table)[2:] == [["rgb", "50.0 ± 0.0", "2"], ["flow", "25.0", "1"]]
+    assert cells(table)[0] == ["row", "top-1 %", "each seed"]
+    assert cells(table)[2:] == [["rgb", tables.accuracy(one, "rgb"), "2 x 50"], ["flow", "25.0", "25"]]
     lines = state.splitlines()
     assert lines[0] == "not complete: the same command goes on"
     assert lines[1:] == [f"  {tmp_path / 'record.json'}", f"  {tmp_path / 'log.csv'}"]

@@ -39,6 +39,7 @@ from videoattn.engine.recipe import Recipe, dry_run
 from videoattn.errors import InputError, unknown
 
 PAPERS_PACKAGE = "videoattn.papers"
+TUNING = 100  # seeds from here on are for tuning: their probe is drawn with another seed than the one that is reported
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,8 @@ def sized(parameters: Parameters, study: str = "") -> tuple[Profile, Start] | No
         if isinstance(getattr(profile, field.name), Recipe)
     }
     profile = replace(profile, **recipes)
+    if parameters.first_seed >= TUNING:
+        profile = replace(profile, probe=replace(profile.probe, seed=profile.probe.seed + TUNING))
     return replace(profile, jobs=with_needed(names or profile.jobs, profile, start, experiments)), start
 
 

@@ -41,6 +41,12 @@ PARAMETERS = (
     Parameter("SPLIT", 1, "which official split of the data set, 1 to 3", bounds=(1, 3)),
     Parameter("SEEDS", 0, "how many seeds, 1 to 20; 0: as many as the profile says", bounds=(0, 20)),
     Parameter(
+        "FIRST_SEED",
+        0,
+        "the first of the seeds; from 100 on they are for tuning, on a probe of their own",
+        bounds=(0, 9999),
+    ),
+    Parameter(
         "FLOW",
         "auto",
         "optical flow: tvl1, dis, none (RGB alone), or auto (as the profile says)",
@@ -97,6 +103,7 @@ class Parameters:
     data: Path | None
     split: int
     seeds: int
+    first_seed: int
     flow: str
     jobs: tuple[str, ...]
     pretrained: str
@@ -176,6 +183,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         data=_folder("DATA", value["DATA"], must_exist=True),
         split=value["SPLIT"],
         seeds=value["SEEDS"],
+        first_seed=value["FIRST_SEED"],
         flow=value["FLOW"],
         jobs=tuple(filter(None, (name.strip() for name in value["JOBS"].split(",")))),
         pretrained=value["PRETRAINED"],

@@ -21,13 +21,15 @@ from videoattn.locations import repository
 
 PACKAGES = ("torch", "torchvision", "timm", "accelerate", "decord", "av", "opencv-contrib-python-headless", "numpy")
 PUBLISHED = "published-"
+STILL, LEARNT = 0.005, 0.98  # accuracy on the training videos: its rise an epoch, and where it has no more to rise
 
 
 @dataclass
 class Record:
     """The content of one `record.json`.
 
-    `results` holds a dict a job and seed: {"job", "seed", "metrics": {row: metrics}, "wall_s"}; a metrics dict is what
+    `results` holds a dict a job and seed: {"job", "seed", "metrics": {row: metrics}, "wall_s"}, and for a training
+    "training", how it ended (`engine.task.learning`). A metrics dict is what
     `evaluation.metrics.classification_metrics` gives, or other values under names of their own. `study` names a study
     of a paper besides its first.
     """
@@ -52,6 +54,27 @@ class Record:
         """A metric of one row, seed by seed in ascending order; empty where the row was not run."""
         found = sorted((r for r in self.results if row in r["metrics"]), key=lambda r: r["seed"])
         return [r["metrics"][row][metric] for r in found]
+
+    def videos(self, row: str) -> int:
+        """How many test videos a row is measured on."""
+        return next(r["metrics"][row].get("videos", self.data["test"]) for r in self.results if row in r["metrics"])
+
+    def chance(self, row: str) -> float:
+        """What always guessing the commonest of a row's classes would reach; of all classes where they are not told."""
+        counts = next((r["metrics"][row].get("confusion") for r in self.results if row in r["metrics"]), None)
+        if not counts:
+            return 1 / len(self.data["classes"])
+        videos = [sum(true) for true in counts]
+        return max(videos) / sum(videos)
+
+    def learning(self, row: str) -> list[int]:
+        """The seeds with which the training that completed a row was still learning when it ended.
+
+        Its accuracy on the training videos then rose by more than `STILL` an epoch and was below `LEARNT`. Records
+        from before this was measured say nothing of it.
+        """
+        ends = {r["seed"]: r["training"] for r in self.results if row in r["metrics"] and "training" in r}
+        return sorted(s for s, end in ends.items() if end["slope"] > STILL and end["accuracy"] < LEARNT)
 
     def seeds(self, row: str) -> list[int]:
         """The seeds for which a row is measured, ascending."""

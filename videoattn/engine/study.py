@@ -53,7 +53,7 @@ def make_study(parameters: Parameters, name: str = "") -> "Study | None":
         start=start,
         jobs=jobs,
         rows=tuple(row for row in experiments.rows(profile) if {part[0] for part in row.parts} <= set(profile.jobs)),
-        seeds=tuple(range(parameters.seeds or profile.seeds)),
+        seeds=tuple(range(parameters.first_seed, parameters.first_seed + (parameters.seeds or profile.seeds))),
         runtime=runtime_of(parameters),
     )
     study.check()

@@ -2,10 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -93,7 +94,22 @@ def run_task(task: Task) -> dict:
         "log": log,
         "environment": environment(device),
     }
+    if log:
+        result["training"] = learning(log)
     return result | ({"initial": initial} if initial else {})
+
+
+def learning(log: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """How a training ended: "accuracy" on the training videos in its last epoch, and "slope", the rise of it an epoch.
+
+    The slope is that of a line through the last quarter of the epochs, three at least.
+
+    Args:
+        log: as `fit` gives it.
+    """
+    last = [row["accuracy"] for row in log[-max(3, len(log) // 4) :]]
+    slope = float(np.polyfit(range(len(last)), last, 1)[0]) if len(last) > 1 else 0.0
+    return {"accuracy": last[-1], "slope": slope}
 
 
 def fresh_network(task: Task) -> tuple[nn.Module, str]:

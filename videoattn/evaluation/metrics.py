@@ -1,13 +1,10 @@
-"""Accuracies with their counts, and intervals over seeds."""
+"""Accuracies with their counts."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
-
-from videoattn.errors import InputError
 
 
 def classification_metrics(scores: Tensor, labels: Tensor) -> dict:
@@ -42,21 +39,3 @@ def class_gains(confusion: Sequence, baseline: Sequence) -> list[tuple[int, floa
     wrong = theirs.copy()
     np.fill_diagonal(wrong, -1)
     return [(int(c), float(gain[c]), int(wrong[c].argmax())) for c in np.argsort(-gain, kind="stable")]
-
-
-def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Mean and half-width of Student's t interval; the half-width is infinite for a single value."""
-    values = np.asarray(values, dtype=float)
-    if not len(values):
-        raise InputError("an interval needs at least one value")
-    if len(values) == 1:
-        return float(values[0]), float("inf")
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(half)
-
-
-def paired_difference(values: Sequence[float], baseline: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Mean and half-width of the differences of two rows measured with the same seeds in the same order."""
-    if len(values) != len(baseline):
-        raise InputError(f"{len(values)} and {len(baseline)} seeds cannot be paired")
-    return mean_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float), level)

@@ -1,28 +1,44 @@
 """How far two orderings of the same rows agree."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from scipy.stats import kendalltau
+import numpy as np
+from scipy.stats import kendalltau, permutation_test
 
 from videoattn.errors import InputError
-from videoattn.evaluation.metrics import mean_interval
+
+ORDERS = 5040  # that are tried: all of up to seven rows
 
 
-def kendall(reference: Sequence[float], seeds: Sequence[Sequence[float]], level: float = 0.95) -> tuple[float, float]:
-    """Agreement of an ordering with the one that each seed gives: mean of Kendall's tau-b over seeds, and half-width.
+class Order(NamedTuple):
+    """Kendall's tau-b, and how probable one as large, or as small, is if all orders are as probable."""
 
-    Args:
-        reference: a value for each row, such as a paper's accuracies.
-        seeds: for each seed a value for each row, in the same order. A seed whose rows are all equal orders nothing:
-            its tau is 0.
+    tau: float
+    p: float
+    opposite: float
+
+
+def order_p(reference: Sequence[float], values: Sequence[float]) -> Order:
+    """Agreement of the values of some rows with a reference, such as a paper's accuracies of the same rows.
+
+    Values that are all equal order nothing: their tau is 0.
 
     Raises:
-        InputError: fewer than two rows, a seed with another number of rows, or a reference whose values are all equal.
+        InputError: fewer than two rows, values of another number of rows, or a reference whose values are all equal.
     """
     if len(reference) < 2 or len(set(reference)) < 2:
         raise InputError(f"reference {list(reference)}: at least two different values are needed for an order")
-    wrong = [len(values) for values in seeds if len(values) != len(reference)]
-    if wrong:
-        raise InputError(f"a seed has {wrong[0]} rows, the reference {len(reference)}: they must be as many")
-    taus = [kendalltau(reference, values).statistic if len(set(values)) > 1 else 0.0 for values in seeds]
-    return mean_interval(taus, level)
+    if len(values) != len(reference):
+        raise InputError(f"{len(values)} values for {len(reference)} rows: they must be as many")
+    if len(set(values)) < 2:
+        return Order(0.0, 1.0, 1.0)
+
+    def tau(order: np.ndarray) -> float:
+        return kendalltau(reference, order).statistic
+
+    def p(alternative: str) -> float:
+        options = {"permutation_type": "pairings", "n_resamples": ORDERS, "rng": np.random.default_rng(0)}
+        return float(permutation_test((np.asarray(values),), tau, alternative=alternative, **options).pvalue)
+
+    return Order(float(tau(np.asarray(values))), p("greater"), p("less"))

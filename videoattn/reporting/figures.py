@@ -16,6 +16,7 @@ from videoattn.errors import InputError
 INK = "#222222"
 QUERY = {"marker": "s", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 2}
 COLOURS = ("#0b6e99", "#d1495b", "#edae49", "#5d576b", "#3a7d44", "#b07aa1")  # told apart by colour-blind readers, too
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def flow_image(flow: Tensor, bound: float = 0.25) -> np.ndarray:
@@ -51,20 +52,6 @@ def fusion_curves(shares: Sequence[float], curves: Mapping[str, Sequence[Sequenc
         ax.fill_between(shares, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
     ax.set(xlabel=f"weight of {first}; the other stream has 1 - weight", ylabel="top-1 accuracy, %", ylim=(0, 102))
     ax.legend(frameon=False, fontsize=9)
-    _plain(ax)
-    figure.tight_layout()
-    return figure
-
-
-def bars(labels: Sequence[str], values: Sequence[float], halves: Sequence[float], *, xlabel: str) -> Figure:
-    """Horizontal bars with error bars, the first at the top; values in percent."""
-    figure, ax = plt.subplots(figsize=(6, 0.32 * len(labels) + 0.9))
-    shown = [0 if half == float("inf") else half for half in halves]
-    ax.barh(range(len(labels)), values, xerr=shown, color=COLOURS[0], ecolor=INK, height=0.6, capsize=2)
-    ax.set_yticks(range(len(labels)), labels, fontsize=9)
-    ax.invert_yaxis()
-    ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_xlabel(xlabel)
     _plain(ax)
     figure.tight_layout()
     return figure
@@ -166,8 +153,8 @@ def heat_strips(
     return figure
 
 
-def lines(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+def dots(
+    series: Mapping[str, Sequence[Sequence[float]]],
     ticks: Sequence[str],
     *,
     xlabel: str,
@@ -175,17 +162,23 @@ def lines(
     levels: Mapping[str, float] | None = None,
     bottom: float = 30,
 ) -> Figure:
-    """Values with intervals over named ticks: a line for each series, dashed lines at levels; all in percent.
+    """Fractions over named ticks, in percent: a dot for each seed, a line through the medians, dashed lines at levels.
 
     Args:
-        series: name -> (values, half-widths), one for each tick. bottom: where the axis begins.
+        series: name -> the seeds' values, one sequence for each tick; an empty one leaves a gap. levels: in percent.
+        bottom: where the axis begins.
     """
     if len(series) > len(COLOURS):
         raise InputError(f"{len(series)} series: a figure holds {len(COLOURS)} at most")
-    figure, ax = plt.subplots(figsize=(5.2, 3.2))
-    for (name, (values, halves)), colour in zip(series.items(), COLOURS, strict=False):
-        shown = [0 if half == float("inf") else half for half in halves]
-        ax.errorbar(range(len(ticks)), values, shown, color=colour, marker="o", markersize=4, capsize=2, label=name)
+    figure, ax = plt.subplots(figsize=(5.6, 3.2))
+    for i, (name, values) in enumerate(series.items()):
+        aside = 0.06 * (i - (len(series) - 1) / 2)
+        medians = [100 * np.median(seeds) if len(seeds) else np.nan for seeds in values]
+        style = {"color": COLOURS[i], "marker": MARKERS[i]}
+        ax.plot([tick + aside for tick in range(len(ticks))], medians, linewidth=1.2, markersize=5, label=name, **style)
+        at = [tick + aside for tick, seeds in enumerate(values) for _ in seeds]
+        shown = [100 * value for seeds in values for value in seeds]
+        ax.plot(at, shown, linestyle="none", markersize=4, alpha=0.45, markeredgewidth=0, **style)
     for name, level in (levels or {}).items():
         ax.axhline(level, color=INK, linewidth=0.8, linestyle="--")
         ax.annotate(name, (len(ticks) - 1, level), fontsize=7, ha="right", va="bottom")

@@ -9,9 +9,8 @@ import pandas as pd
 from videoattn.engine.protocol import Protocol, started_from
 from videoattn.engine.recipe import values
 from videoattn.engine.record import Record
-from videoattn.evaluation.metrics import mean_interval
 from videoattn.reporting.printed import Line, lines
-from videoattn.reporting.tables import METRICS, NOT_RUN, accuracy, data_name, percent
+from videoattn.reporting.tables import METRICS, NOT_RUN, accuracy, data_name, mean, shown
 
 # What a protocol leaves open, and what a plan holds besides the profile.
 OTHER = {"jobs", "seeds", "probe", "max_unreadable", "variants"}
@@ -65,8 +64,8 @@ def paper_table(
         kinds: of records, as `lines` takes them; those that the record is where left out.
     """
     found = lines(record.paper, table, columns=columns, rows=rows, kinds=kinds or kinds_of(record))
-    shown = [(line, accuracy(record, line.ours)) for line in found if line.metric == "top1"]
-    return _markdown(shown, f"paper, {data_set}, %", f"here, {data_name(record)}, {METRICS['top1']}")
+    cells = [(line, accuracy(record, line.ours)) for line in found if line.metric == "top1"]
+    return _markdown(cells, f"paper, {data_set}, %", f"here, {data_name(record)}, {METRICS['top1']}")
 
 
 def filled_tables(records: Mapping[int, Record], protocol: Protocol) -> Iterator[str]:
@@ -84,9 +83,9 @@ def filled_tables(records: Mapping[int, Record], protocol: Protocol) -> Iterator
                 chosen[0].paper, cells.table, columns=cells.columns, rows=cells.rows, kinds=kinds_of(chosen[0])
             )
             for metric in dict.fromkeys(line.metric for line in found):
-                shown = [(line, _mean(chosen, line.ours, metric)) for line in found if line.metric == metric]
+                table = [(line, _mean(chosen, line.ours, metric)) for line in found if line.metric == metric]
                 head = f"here, {data_name(chosen[0])}, {splits}, {METRICS[metric]}"
-                yield f"**Table {cells.table}**\n\n{_markdown(shown, 'paper, %', head)}"
+                yield f"**Table {cells.table}**\n\n{_markdown(table, 'paper, %', head)}"
 
 
 def kinds_of(record: Record) -> tuple[str, ...]:
@@ -94,8 +93,8 @@ def kinds_of(record: Record) -> tuple[str, ...]:
     return (record.study,) if record.study else (data_name(record), "")
 
 
-def _markdown(shown: Sequence[tuple[Line, str]], paper: str, here: str) -> str:
-    table = [(line.row, line.column, line.value, value) for line, value in shown]
+def _markdown(cells: Sequence[tuple[Line, str]], paper: str, here: str) -> str:
+    table = [(line.row, line.column, line.value, value) for line, value in cells]
     return pd.DataFrame(table, columns=["model", "column", paper, here]).to_markdown(index=False, disable_numparse=True)
 
 
@@ -105,8 +104,8 @@ def _mean(records: Sequence[Record], row: str, metric: str) -> str:
     if not all(found):
         return NOT_RUN
     if len(found) == 1:
-        return percent(*mean_interval(found[0]))
-    return percent(sum(mean_interval(own)[0] for own in found) / len(found), float("inf"))
+        return accuracy(records[0], row, metric)
+    return shown(mean([mean(own) for own in found]))
 
 
 def _differ(name: str, found: Any, expected: Any) -> Iterator[str]:

@@ -1,37 +1,58 @@
-"""Result tables as Markdown, made from records; accuracies in percent with the 95% interval over seeds."""
+"""Result tables as Markdown, made from records; accuracies in percent with their 95% intervals."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from videoattn.engine.record import Record, records
-from videoattn.evaluation.metrics import mean_interval, paired_difference
-from videoattn.evaluation.ranking import kendall
+from videoattn.evaluation.intervals import Interval, accuracy_interval
 from videoattn.locations import repository
 from videoattn.reporting.printed import Line
 
-NOT_RUN = "not in this profile"
+NOT_RUN = "not run"
+BINOMIAL = ("top1", "top5")  # metrics that count videos, so that the interval over seeds is known
 
 
-def percent(mean: float, half: float, *, signed: bool = False) -> str:
-    """A fraction and the half-width of its interval in percent; no interval for a single seed."""
-    shown = round(100 * mean, 1) + 0.0  # no minus in front of a zero
-    number = f"{shown:+.1f}" if signed else f"{shown:.1f}"
-    return number if half == float("inf") else f"{number} ± {100 * half:.1f}"
+def mean(values: Sequence[float]) -> float:
+    """Over seeds."""
+    return sum(values) / len(values)
+
+
+def shown(value: float, interval: Interval | None = None, *, signed: bool = False) -> str:
+    """A fraction in percent, with its interval if it has one: "96.6 [83.1, 99.8]"."""
+    form = "+.1f" if signed else ".1f"
+    numbers = [format(round(100 * number, 1) + 0.0, form) for number in (value, *(interval or ()))]  # no "-0.0"
+    return numbers[0] if interval is None else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
 
 
 def accuracy(record: Record, row: str, metric: str = "top1") -> str:
-    """One accuracy of a record, or that its profile does not hold the row."""
+    """A metric of a row, as the mean over seeds with its interval, or that the row was not run.
+
+    Behind a metric that does not count videos stand the lowest and the highest of its seeds instead.
+    """
     values = record.values(row, metric)
-    return percent(*mean_interval(values)) if values else NOT_RUN
+    if not values:
+        return NOT_RUN
+    if len(values) == 1 or metric not in BINOMIAL:
+        return ranged(values)
+    return shown(mean(values), accuracy_interval(values, record.videos(row)))
 
 
-def difference(record: Record, row: str, baseline: str) -> tuple[float, float] | None:
-    """Mean and half-width of the paired difference in top-1; None unless both rows were run with the same seeds."""
-    values, others = record.values(row), record.values(baseline)
-    paired = values and record.seeds(row) == record.seeds(baseline)
-    return paired_difference(values, others) if paired else None
+def ranged(values: Sequence[float]) -> str:
+    """The mean of fractions over seeds in percent, and the lowest and the highest: "38.0 (5.0 to 87.0)"."""
+    ends = f" ({shown(min(values))} to {shown(max(values))})" if len(values) > 1 else ""
+    return f"{shown(mean(values))}{ends}"
+
+
+def each_seed(record: Record, row: str, metric: str = "top1") -> str:
+    """A metric of a row seed by seed in whole percent, the lowest first: "33, 2 x 99, 7 x 100"; and how many of these
+    networks were still learning when their training ended."""
+    counts = Counter(sorted(round(100 * value) for value in record.values(row, metric)))
+    shown = ", ".join(f"{times} x {value}" if times > 1 else str(value) for value, times in counts.items())
+    learning = record.learning(row)
+    return f"{shown}; {len(learning)} still learning" if learning else shown
 
 
 def run(record: Record | None, lines: Sequence[Line]) -> list[Line]:
@@ -39,15 +60,12 @@ def run(record: Record | None, lines: Sequence[Line]) -> list[Line]:
     return [line for line in lines if record and record.values(line.ours, line.metric)]
 
 
-def agreement(record: Record, lines: Sequence[Line]) -> tuple[float, float] | None:
-    """Kendall's tau between the order of a paper's lines and their order in a record: mean and half-width over seeds.
-
-    None unless there are two lines at least, all run with the same seeds.
-    """
+def order(record: Record, lines: Sequence[Line]) -> list[list[float]] | None:
+    """What a record holds of each of a paper's lines, seed by seed; None unless all of two or more were run with the
+    same seeds."""
     found = [record.values(line.ours, line.metric) for line in lines]
-    if len(lines) < 2 or not all(found) or len({tuple(record.seeds(line.ours)) for line in lines}) > 1:
-        return None
-    return kendall([float(line.value) for line in lines], list(zip(*found, strict=True)))
+    same = len({tuple(record.seeds(line.ours)) for line in lines}) == 1
+    return found if len(lines) > 1 and all(found) and same else None
 
 
 def caption(record: Record) -> str:
@@ -89,12 +107,13 @@ def measured(record: Record) -> str:
     found = dict(item for result in record.results for item in result["metrics"].items())
     idle = {"top5"} if len(record.data["classes"]) <= 5 else set()
     names = [name for name in METRICS if name not in idle and any(name in metrics for metrics in found.values())]
-    lines = [
-        (row, *(accuracy(record, row, name) if name in metrics else "" for name in names), len(record.seeds(row)))
-        for row, metrics in found.items()
-        if any(name in metrics for name in names)
-    ]
-    head = ["row", *(METRICS[name] for name in names), "seeds"]
+    lines = []
+    for row, metrics in found.items():
+        own = [name for name in names if name in metrics]
+        if own:
+            cells = (accuracy(record, row, name) if name in own else "" for name in names)
+            lines.append((row, *cells, each_seed(record, row, own[0])))
+    head = ["row", *(METRICS[name] for name in names), "each seed"]
     return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 

@@ -189,6 +189,25 @@ def test_straight_through_is_hard_to_the_last_bit():
         assert torch.equal(kept.feature_mix, nn.functional.one_hot(kept.indices, 8).float())
 
 
+def test_a_warm_up_chooses_at_random_and_teaches_the_scores():
+    torch.manual_seed(0)
+    module = FrameAttention(frames=8, size=4, warm_up=6)
+    clip = noise(4, 3, 8, 8, 8, seed=2)
+    best_frames = best(module.scores(clip), 4)
+    for drawn in (module(clip), module(clip)):  # 0 and 4 clips of 6 had been seen
+        assert not torch.equal(drawn.indices, best_frames)
+        hard = torch.nn.functional.one_hot(drawn.indices, 8).float()
+        torch.testing.assert_close(drawn.feature_mix, hard)
+        drawn.feature_mix[..., 0].sum().backward()
+        assert module.mlp[0].weight.grad.any()
+    assert torch.equal(module(clip).indices, best_frames)
+    assert module.state_dict()["seen"] == 8  # a training that goes on knows where it was
+    again = FrameAttention(frames=8, size=4, warm_up=6)
+    assert torch.equal(again.eval()(clip).indices, best(again.scores(clip), 4))  # in evaluation always the best
+    assert again.seen == 0
+    assert "seen" not in FrameAttention(frames=8, size=4).state_dict()
+
+
 def test_shares_under_noise_and_their_estimated_slope(monkeypatch):
     module, a = frame_attention(6, gradient="perturbed"), noise(3, 6, seed=2)
     y, count = given_scores(monkeypatch, module, *Y), attention.DRAWS

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from measured import measured
 
 from videoattn.engine.record import Record
 from videoattn.papers.banet import audit, bench
@@ -9,8 +10,8 @@ from videoattn.papers.banet.claims import claims
 from videoattn.papers.banet.experiments import VARIANTS
 from videoattn.reporting import speed
 from videoattn.reporting.audit import MISPRINT, NOT_REPRODUCIBLE, REPRODUCED, AuditRow
+from videoattn.reporting.claims import FAILS, HOLDS, OPEN, SAME, UNKNOWN, Verdict
 from videoattn.reporting.printed import printed
-from videoattn.reporting.tables import NOT_RUN
 
 ACCURACIES = ("Top-1", "UCF101", "HMDB51", "VPS")
 
@@ -78,42 +79,34 @@ def test_the_printed_tables_agree_with_each_other():
     assert value["VI", "ECO(with 1 CS)", "VPS"] == value["III", "BANet(16F)", "VPS"]  # without and with frame attention
 
 
-def record(accuracies: dict[str, list[float]], metric: str = "top1") -> Record:
-    """A record with a value for each row and seed."""
-    results = [
-        {"job": row, "seed": seed, "metrics": {row: {metric: value}}, "wall_s": 1.0}
-        for row, values in accuracies.items()
-        for seed, value in enumerate(values)
-    ]
-    return Record(paper="banet", profile="quick", digest="0", parameters={}, recipe={}, data={}, results=results)
-
-
-def verdict(claim: str, one: Record | None) -> str:
+def verdict(claim: str, one: Record | None) -> Verdict:
     (found,) = [c.verdict for c in claims(one) if c.claim.startswith(claim)]
     return found
 
 
 @pytest.mark.parametrize(
-    ("learned", "word"),
-    [([0.9, 0.95, 0.92], "holds"), ([0.3, 0.3, 0.3], "does not hold"), ([0.9, 0.1, 0.5], "undecided")],
+    ("learned", "word"), [([0.9, 0.95, 0.92, 0.91, 0.93], HOLDS), ([0.3] * 5, FAILS), ([0.9, 0.1, 0.5, 0.7, 0.3], OPEN)]
 )
 def test_what_is_kept(learned, word):
-    one = record({"lite-learned kept": learned, "lite-uniform kept": [0.5, 0.5, 0.5]}, "relevant")
+    one = measured("banet", {"lite-learned kept": learned, "lite-uniform kept": [0.5] * 5}, "relevant")
     told = verdict("Frame attention drops", one)
-    assert told.startswith(f"{word} on the probe: ")
-    assert told.endswith("of the kept frames are relevant, of uniform ones 50%")
+    assert told.word == word
+    assert "are relevant, of uniform ones 50.0 (50.0 to 50.0)%; " in told.said
 
 
 def test_claims_without_a_record_and_with_rows():
-    assert verdict("Frame attention drops", None) == verdict("Both together", None) == NOT_RUN
-    assert verdict("at 13.4%", None) == "holds for Q K^T, 13.4%; of the modules 15.6%"
-    assert verdict("BANet runs", None) == "not by table III: 318; BANet-Lite, at 4 frames, 455"
-    assert verdict("The network is trained", None).endswith("passes no gradient to the scores")
-    one = record({"lite-learned": [0.9] * 3, "lite-learned-none": [0.5] * 3, "lite-both": [0.9] * 3})
-    assert verdict("The network is trained", one).endswith("untrained scores: holds on the probe: +40.0 ± 0.0 points")
-    assert verdict("Both together", one) == "over before alone: undecided on the probe: +0.0 ± 0.0 points"
-    three = {"eco-cs": [0.9] * 3, "eco-cs-tw-hw-th": [0.8] * 3, "eco-cs-th-tw-hw": [0.7] * 3}
-    assert "Kendall's tau of 3 rows" in verdict("The order of the planes", record(three))
+    assert verdict("Frame attention drops", None) == verdict("Both together", None) == UNKNOWN
+    assert str(verdict("at 13.4%", None)) == "holds: for Q K^T, 13.4%; of the modules 15.6%"
+    assert str(verdict("BANet runs", None)) == "does not hold (by table III): 318; BANet-Lite, at 4 frames, 455"
+    assert str(verdict("The network is trained", None)).endswith("passes no gradient to the scores")
+    one = measured("banet", {"lite-learned": [0.9] * 5, "lite-learned-none": [0.5] * 5, "lite-both": [0.9] * 5})
+    assert "trained scores over untrained ones: holds: +40.0 [" in verdict("The network is trained", one).said
+    both = verdict("Both together", one)
+    assert (both.word, both.said.startswith("over before alone: +0.0 [")) == (SAME, True)
+    orders = {"lite-cs": [0.8] * 5, "lite-cs-tw-hw-th": [0.8] * 5, "lite-cs-th-tw-hw": [0.8] * 5}
+    assert verdict("The order of the planes", measured("banet", orders)).word == HOLDS
+    orders["lite-cs-th-tw-hw"] = [0.6] * 5
+    assert verdict("The order of the planes", measured("banet", orders)).word == FAILS
 
 
 def test_what_the_bench_measures():

@@ -10,8 +10,10 @@ from videoattn.data.flow.cache import FlowCache, FlowSettings
 from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Start
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
+from videoattn.papers.cma.attention import CMABlock
 from videoattn.papers.cma.experiments import CENTRAL, PAPER, PROFILES, QUICK, ROWS, VARIANTS, Profile, build, job
-from videoattn.papers.cma.network import CMANetwork, SingleStream
+from videoattn.papers.cma.network import CMANetwork, SingleStream, StackedStreams
+from videoattn.papers.cma.rivals import AddedBlock
 
 CLASSES = 4
 SMALL = {"channels": (4, 8, 8, 16), "stem_width": 4, "layers": (1, 3, 3, 1), "p3d_layers": (1, 1, 2, 1), "p3d_width": 2}
@@ -144,7 +146,19 @@ def test_p3d_cma_starts_with_both_streams_and_trains_the_block_and_what_is_behin
 @pytest.mark.parametrize("name", ["full", "paper"])
 def test_networks_are_of_the_kind_that_their_variants_say(name, networks):
     for label, network in networks("cma", "", PROFILES[name]).items():
-        assert isinstance(network, CMANetwork if "cma" in VARIANTS[label].kind else SingleStream), label
+        kind = VARIANTS[label].kind
+        expected = CMANetwork if "cma" in kind else StackedStreams if kind == "stacked" else SingleStream
+        assert isinstance(network, expected), label
+
+
+def test_what_attention_has_to_beat(tiny):
+    blocks = {name: {type(block) for block in tiny[name].blocks["rgb"].values()} for name in ("cma-1", "add-1")}
+    assert blocks == {"cma-1": {CMABlock}, "add-1": {AddedBlock}}
+    assert all(block.everywhere for block in tiny["uniform-1"].blocks["rgb"].values())
+    assert tiny["stacked"].backbone.conv1[0].in_channels == 13
+    own = job("stacked", QUICK, FROM_SCRATCH)
+    assert (own.streams, own.recipe, own.after) == (("rgb", "flow"), QUICK.recipe, ())
+    assert job("add-1", QUICK, FROM_SCRATCH).after == job("cma-1", QUICK, FROM_SCRATCH).after
 
 
 def test_what_each_kind_of_job_reads_and_how_it_is_trained():

@@ -4,64 +4,55 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from measured import measured
 
 from videoattn.engine.record import Record
 from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.claims import claims, needed
-from videoattn.reporting.tables import NOT_RUN
+from videoattn.reporting.claims import OPEN, UNKNOWN
 
 
-def record(accuracies: dict[str, dict[int, float]]) -> Record:
-    """A record with a top-1 accuracy for each row and seed."""
-    results = [
-        {"job": row, "seed": seed, "metrics": {row: {"top1": top1}}, "wall_s": 1.0}
-        for row, seeds in accuracies.items()
-        for seed, top1 in seeds.items()
-    ]
-    return Record(paper="rcca", profile="quick", digest="0", parameters={}, recipe={}, data={}, results=results)
-
-
-def steps(values: dict[str, list[float]]):
-    """A record with the same accuracy for three seeds, a list over distances 1 to 3 for each row."""
-    rows = {f"{row} at {d}": dict.fromkeys(range(3), v) for row, vs in values.items() for d, v in enumerate(vs, 1)}
-    return record(rows)
+def steps(pooled: list[float], place: list[float]) -> Record:
+    """A record of pairs at distance 3 after two steps."""
+    return measured("rcca", {"cells-r2 at 3": pooled, "place-r2 at 3": place})
 
 
 @pytest.mark.parametrize(
-    ("pooled", "place", "verdict"),
+    ("pooled", "place", "said"),
     [
         (
             0.9,
             0.5,
-            "holds on the probe only for a read-out at the place: with R = 2 pairs at distance 3 reach 90.0 ± 0.0",
+            "does not hold: for a pooled read-out, but it does for one at the place; with R = 2 pairs at distance ",
         ),
-        (0.9, 0.9, "does not hold on the probe: "),
-        (0.5, 0.5, "holds on the probe: "),
+        (0.9, 0.9, "does not hold: for a pooled read-out; with R = 2 pairs at distance 3 reach 90.0 ["),
+        (0.5, 0.5, "holds: with R = 2 pairs at distance 3 reach 50.0 ["),
     ],
 )
-def test_whether_two_steps_are_enough(pooled, place, verdict):
-    one = steps({"cells-r2": [1.0, 1.0, pooled], "place-r2": [1.0, 1.0, place]})
-    assert needed(one).startswith(verdict)
+def test_whether_two_steps_are_enough(pooled, place, said):
+    assert str(needed(steps([pooled] * 5, [place] * 5))).startswith(said)
 
 
 def test_wide_intervals_decide_nothing():
-    rows = {"cells-r2 at 3": {0: 0.9, 1: 0.5, 2: 0.6}, "place-r2 at 3": {0: 0.5, 1: 0.5, 2: 0.5}}
-    assert needed(record(rows)).startswith("undecided on the probe: ")
-    assert needed(record({"cells-r2 at 3": {0: 0.9}})) == needed(None) == NOT_RUN
+    assert needed(steps([0.9, 0.5, 0.6, 0.4, 0.5], [0.5] * 5)).word == OPEN
+    assert needed(steps([0.5] * 3, [0.5] * 3)).reason == "3 seeds, where 5 are the least"
+    assert needed(measured("rcca", {"cells-r2 at 3": [0.9]})) == needed(None) == UNKNOWN
 
 
 def test_order_of_the_structures():
     best_first = {"cells-r3": 0.9, "cells-b": 0.8, "cells-c": 0.7, "cells-d": 0.6}  # as the paper has them
-    same = record({row: dict.fromkeys(range(3), v) for row, v in best_first.items()})
+    same = measured("rcca", {row: [value] * 5 for row, value in best_first.items()})
     found = {claim.claim: claim.verdict for claim in claims(same)}
-    assert found["Structure a is better than b, c and d"] == "agrees on the probe: Kendall's tau of 4 rows 1.00 ± 0.00"
-    assert found["C' = C / 4 is best"] == NOT_RUN
+    assert str(found["Structure a is better than b, c and d"]) == "holds: Kendall's tau of 4 rows 1.00, p = 0.042"
+    assert found["C' = C / 4 is best"] == UNKNOWN
 
 
 def test_claims_stand_without_a_record():
     found = {claim.claim: claim.verdict for claim in claims(None)}
-    assert found["Criss-cross attention relates distant positions"] == NOT_RUN
-    assert found["30% fewer FLOPs than the non-local block"].startswith("only between two units, 30%")
+    assert found["Criss-cross attention relates distant positions"] == UNKNOWN
+    assert str(found["30% fewer FLOPs than the non-local block"]).startswith(
+        "does not hold: it does only between two un"
+    )
 
 
 def test_metrics_are_split_by_distance():

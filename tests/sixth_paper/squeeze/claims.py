@@ -3,7 +3,7 @@
 from videoattn.papers.squeeze import audit
 
 from videoattn.engine.record import Record
-from videoattn.reporting.claims import Claim, judged
+from videoattn.reporting.claims import HOLDS, Claim, Verdict, judged
 
 
 def claims(record: Record | None) -> list[Claim]:
@@ -11,6 +11,8 @@ def claims(record: Record | None) -> list[Claim]:
     added = audit.rows()[0].in_paper_units
     return [
         Claim("Gates improve a network", "6.1", "11", judged(record, "se", "none")),
-        Claim("They add 2.5 million parameters to ResNet-50", "5", "8", f"holds: {added}"),
-        Claim("The order of the frames does not matter to them", "not in the paper", "7", "holds, exactly"),
+        Claim("They add 2.5 million parameters to ResNet-50", "5", "8", Verdict(HOLDS, str(added))),
+        Claim(
+            "The order of the frames does not matter to them", "not in the paper", "7", Verdict(HOLDS, reason="exactly")
+        ),
     ]

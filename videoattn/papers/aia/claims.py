@@ -3,12 +3,11 @@
 from decimal import Decimal
 
 from videoattn.engine.record import Record
-from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.aia import audit
 from videoattn.papers.aia.experiments import BEST, KERNELS, VARIANTS, plain
-from videoattn.reporting.claims import Claim, all_judged, ordered
+from videoattn.reporting.claims import FAILS, HOLDS, Claim, Verdict, above, all_judged, compared, ordered
 from videoattn.reporting.printed import lines, printed_value
-from videoattn.reporting.tables import NOT_RUN, difference, percent, run
+from videoattn.reporting.tables import accuracy, run
 
 BLIND = ("tsn-SE3D", "tsn-GE3D-G", "tsn-GE3D-DW133", "tsn-S3D-G", "tsn-CBAM3D-177")  # no kernel along time
 GUESSING = 0.5  # of the clips of a level, since each comes as a pair
@@ -35,64 +34,58 @@ def claims(record: Record | None) -> list[Claim]:
     ]  # fmt: skip
 
 
-def over(record: Record | None, row: str, *modules: str) -> str:
+def over(record: Record | None, row: str, *modules: str) -> Verdict:
     """A row against TSN with each of several modules."""
     return all_judged(record, {f"over {name.replace('_', '->')}": (row, f"tsn-{name}") for name in modules})
 
 
-def blind(record: Record | None) -> str:
-    """Whether modules without a kernel along time stay near the network without a module, on the average of levels.
-
-    They do so exactly, by the property that the notebook shows; what a profile trains of them is measured as well.
-    """
-    found = {row: record.values(row) if record else [] for row in BLIND}
-    there = {row: mean_interval(values) for row, values in found.items() if values}
+def blind(record: Record | None) -> Verdict:
+    """Modules without a kernel along time cannot tell orders of frames apart, as the notebook shows; and what a run
+    measured of them."""
+    exact = "they give all orders of the frames the same scores"
+    there = [row for row in BLIND if record and record.values(row)]
     if not there:
-        return "holds on the probe, exactly: they give all orders of the frames the same scores"
-    above = [row for row, (mean, half) in there.items() if mean - half > GUESSING]
-    shown = ", ".join(f"{row.partition('-')[2]} {percent(*value)}" for row, value in there.items())
-    return f"{'does not hold' if above else 'holds'} on the probe, where guessing is {100 * GUESSING:.0f}: {shown}"
+        return Verdict(HOLDS, exact, "exactly")
+    rose = any(above(record, row, GUESSING).word == HOLDS for row in there)
+    measured = ", ".join(f"{row.partition('-')[2]} {accuracy(record, row)}" for row in there)
+    return Verdict(FAILS if rose else HOLDS, f"{exact}; where guessing is {100 * GUESSING:.0f}: {measured}", "exactly")
 
 
-def worse() -> str:
+def worse() -> Verdict:
     """What table I itself says."""
     value = {
         g: Decimal(printed_value("aia", "I", f"TSN {g}", "Top-1")) for g in ("GE3D-DW333", "CBAM3D-377", "ST", "C+ST")
     }
-    return (
-        f"does not hold in table I itself: GE3D-DW333 {value['GE3D-DW333']} against ST {value['ST']} and C+ST "
-        f"{value['C+ST']}; holds for CBAM3D-377, {value['CBAM3D-377']}"
+    return Verdict(
+        FAILS,
+        f"GE3D-DW333 {value['GE3D-DW333']} against ST {value['ST']} and C+ST {value['C+ST']}; it "
+        f"does for CBAM3D-377, {value['CBAM3D-377']}",
+        "in table I itself",
     )
 
 
-def kernel(record: Record | None) -> str:
+def kernel(record: Record | None) -> Verdict:
     """Modules whose kernels see one frame, and along time only, against the network without a module."""
-    found = {}
+    parts = ["with kernels of one frame they give all orders of the frames the same scores"]
     for gate, shape in (("C", "133"), ("CinST", "133"), ("C", "311")):
-        gain = difference(record, f"tsn-{gate}-{shape}", "tsn-none") if record else None
-        if gain:
-            found[f"{gate} with kernels {KERNELS[shape]}"] = (shape, gain)
-    seeing = [mean - half > 0 for shape, (mean, half) in found.values() if shape == "133"]
-    parts = [f"{what} {percent(*gain, signed=True)} points over TSN alone" for what, (_, gain) in found.items()]
-    if not seeing:
-        exact = "does not hold, exactly: with kernels of one frame they give all orders of the frames the same scores"
-        return "; ".join((exact, *parts))
-    return f"{'holds' if all(seeing) else 'does not hold'} on the probe: {'; '.join(parts)}"
+        gain = compared(record, f"tsn-{gate}-{shape}", "tsn-none")
+        parts += [f"{gate} with kernels {KERNELS[shape]} over TSN alone {gain}"] if gain else []
+    return Verdict(FAILS, "; ".join(parts), "exactly")
 
 
-def small(record: Record | None) -> str:
+def small(record: Record | None) -> Verdict:
     """CinST against C and ST on the levels with a short event and with a small motion."""
-    parts = []
-    for level in ("short", "small"):
-        for name in ("C", "ST"):
-            found = difference(record, f"tsn-CinST {level}", f"tsn-{name} {level}") if record else None
-            if found:
-                parts.append(f"{level}, over {name} {percent(*found, signed=True)}")
-    return f"on the probe CinST: {'; '.join(parts)} points" if parts else NOT_RUN
+    pairs = {
+        f"{level}, over {name}": (f"tsn-CinST {level}", f"tsn-{name} {level}")
+        for level in ("short", "small")
+        for name in ("C", "ST")
+    }
+    return all_judged(record, pairs)
 
 
-def dearer() -> str:
+def dearer() -> Verdict:
     """What the modules add by the paper's own rules of counting."""
     whole = audit.built(VARIANTS["tsn-none"], "thop-2020")[1]
     shares = {gate: 100 * Decimal(audit.added(gate, "thop-2020")[1]) / whole for gate in ("C", "ST", BEST)}
-    return "holds for C alone: " + ", ".join(f"{gate} {share:.2g}%" for gate, share in shares.items())
+    found = [f"{gate} {share:.2g}%" for gate, share in shares.items()]
+    return Verdict(FAILS, f"{', '.join(found[1:])}; it does for {found[0]}")

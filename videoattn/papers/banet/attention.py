@@ -95,6 +95,8 @@ class FrameAttention(nn.Module):
             features of a kept frame are multiplied by y / y, of which the second is held fixed; dropped frames are not
             seen, so that a wrong choice can last. "perturbed": Q. Berthet
             et al. (2020), shares of the choices under noise. "none": as printed; nothing is learnt.
+        warm_up: how many clips of the training are chosen from at random, before the best frames are; the scores learn
+            all the same. Without it a choice that is wrong at first can stay so. It is ours, not the paper's.
 
     Shapes: (B, 3, N, H, W) -> `Kept`.
     """
@@ -109,8 +111,11 @@ class FrameAttention(nn.Module):
         start: float = 2.0,
         reading: str = "consistent",
         gradient: str = "straight-through",
+        warm_up: int = 0,
     ):
         super().__init__()
+        if warm_up < 0:
+            raise InputError(f"warm_up={warm_up}: a number of clips is expected")
         if frames < 2:
             raise InputError(f"frames={frames}: differences need at least 2")
         self.count = kept_frames(frames, keep)
@@ -125,6 +130,9 @@ class FrameAttention(nn.Module):
         self.size = size
         self.reading = reading
         self.gradient = gradient
+        self.warm_up = warm_up
+        if warm_up:
+            self.register_buffer("seen", torch.zeros((), dtype=torch.long))  # clips of the training
         first, second = hidden
         self.mlp = nn.Sequential(
             *(nn.Linear(size * size, first), nn.ReLU()), *(nn.Linear(first, second), nn.ReLU()), nn.Linear(second, 1)
@@ -146,6 +154,9 @@ class FrameAttention(nn.Module):
     def forward(self, clip: Tensor) -> Kept:
         y = self.scores(clip)
         indices = best(y, self.count)
+        if self.training and self.warm_up and self.seen < self.warm_up:
+            self.seen += len(clip)
+            indices = best(torch.rand_like(y), self.count)
         if self.gradient == "none" or not self.training:
             return Kept(indices)
         if self.gradient == "weight":

@@ -1,11 +1,13 @@
 """The paper's claims, where each is tested, and what became of it in the published record."""
 
+from itertools import combinations
+
 from videoattn.engine.record import Record
-from videoattn.evaluation.metrics import mean_interval
 from videoattn.papers.banet import audit, closed_forms
-from videoattn.reporting.claims import Claim, all_judged, judged, ordered, word
-from videoattn.reporting.printed import lines
-from videoattn.reporting.tables import NOT_RUN, percent
+from videoattn.reporting.claims import FAILS, HOLDS, UNKNOWN, Claim, Verdict, all_judged, equal, judged, together
+from videoattn.reporting.tables import accuracy
+
+ORDERS = {"HW, TW, TH": "lite-cs", "TW, HW, TH": "lite-cs-tw-hw-th", "TH, TW, HW": "lite-cs-th-tw-hw"}  # of table V
 
 
 def claims(record: Record | None) -> list[Claim]:
@@ -17,36 +19,42 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("Frame attention drops what does not belong to the action", "I, figure 1", "12", kept(record)),
         Claim("It raises the accuracy over as many uniform frames", "IV-D, table VII", "11",
               judged(record, "lite-learned", "lite-uniform")),
+        Claim("and over random ones", "I, IV-D", "11", judged(record, "lite-learned", "lite-random")),
+        Claim("and over the strongest rule that learns nothing", "not in the paper", "11",
+              judged(record, "lite-learned", "lite-smallest")),
         Claim("and over all sampled frames", "I", "11", judged(record, "lite-learned", "lite-all")),
         Claim("The network is trained end to end", "I", "7", end_to_end(record)),
         Claim("Cascaded self-attention helps", "IV-D, table VII", "11", judged(record, "lite-cs", "lite-all")),
         Claim("It is as accurate as the non-local block", "IV-D, table VI", "11",
-              judged(record, "lite-nl", "lite-cs", claimed_none=True)),
-        Claim("at 13.4% of its FLOPs", "III-C", "8", f"holds for Q K^T, {share:.1f}%; of the modules {whole:.1f}%"),
+              equal(record, "lite-cs", "lite-nl")),
+        Claim("at 13.4% of its FLOPs", "III-C", "8",
+              Verdict(HOLDS, f"for Q K^T, {share:.1f}%; of the modules {whole:.1f}%")),
         Claim("The order of the planes matters little", "IV-D, table V", "11",
-              ordered(record, lines("banet", "V")[1:])),
+              together({f"{first} and {second}": equal(record, ORDERS[first], ORDERS[second])
+                        for first, second in combinations(ORDERS, 2)})),
         Claim("In a cascade every position reaches every other, in the sum of figure 5 not", "III-C, figure 5", "7",
-              "holds, exactly; two kinds of planes are enough"),
+              Verdict(HOLDS, "two kinds of planes are enough", "exactly")),
         Claim("Both together are best", "IV-D, table VII", "11",
               all_judged(record, {"over before alone": ("lite-both", "lite-learned"),
                                   "over after alone": ("lite-both", "lite-cs")})),
         Claim("BANet runs at 400 frames per second", "abstract, IV-C", "8",
-              f"not by table III: {rate:.0f}; BANet-Lite, at 4 frames, {lite:.0f}"),
+              Verdict(FAILS, f"{rate:.0f}; BANet-Lite, at 4 frames, {lite:.0f}", "by table III")),
     ]  # fmt: skip
 
 
-def kept(record: Record | None) -> str:
+def kept(record: Record | None) -> Verdict:
     """How often a kept frame is a relevant one, and how often it is by uniform choice."""
-    found = [record.values(f"lite-{rule} kept", "relevant") if record else [] for rule in ("learned", "uniform")]
-    if not all(found):
-        return NOT_RUN
-    (share, half), (chance, other) = map(mean_interval, found)
-    said = word(share, half, above=chance + other, below=chance)
-    return f"{said} on the probe: {percent(share, half)}% of the kept frames are relevant, of uniform ones {chance:.0%}"
+    rows = [f"lite-{rule} kept" for rule in ("learned", "uniform")]
+    verdict = judged(record, *rows, metric="relevant")
+    if verdict == UNKNOWN:
+        return UNKNOWN
+    shares = [accuracy(record, row, "relevant") for row in rows]
+    said = f"of the kept frames {shares[0]}% are relevant, of uniform ones {shares[1]}%"
+    return Verdict(verdict.word, f"{said}; {verdict.said}", verdict.reason)
 
 
-def end_to_end(record: Record | None) -> str:
+def end_to_end(record: Record | None) -> Verdict:
     """The choice as printed passes no gradient; what training the scores is worth where it was measured."""
     gain = judged(record, "lite-learned", "lite-learned-none")
-    found = "" if gain == NOT_RUN else f"; trained against untrained scores: {gain}"
-    return f"not as printed: the choice of the best frames passes no gradient to the scores{found}"
+    measured = "" if gain == UNKNOWN else f"; with a gradient of our own, trained scores over untrained ones: {gain}"
+    return Verdict(FAILS, f"the choice of the best frames passes no gradient to the scores{measured}", "as printed")

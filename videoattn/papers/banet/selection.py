@@ -3,6 +3,8 @@
 Each maps a clip (B, 3, N, H, W) to `Kept`.
 """
 
+import zlib
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ from videoattn.data.clips.sampling import segment_starts
 from videoattn.errors import InputError, unknown
 from videoattn.papers.banet.attention import FrameAttention, Kept, best, check_clip, differences, kept_frames
 
-RULES = ("all", "uniform", "random", "largest", "learned")
+RULES = ("all", "uniform", "random", "largest", "smallest", "learned")
 
 
 class AllFrames(nn.Module):
@@ -35,7 +37,7 @@ class UniformFrames(nn.Module):
 
 
 class RandomFrames(nn.Module):
-    """M frames drawn at random; in evaluation mode the same for the i-th clip of every batch."""
+    """M frames drawn at random; in evaluation mode always the same of a clip, whatever its batch."""
 
     def __init__(self, *, frames: int, keep: float = 0.5):
         super().__init__()
@@ -44,37 +46,53 @@ class RandomFrames(nn.Module):
 
     def forward(self, clip: Tensor) -> Kept:
         check_clip(clip, self.frames)
-        generator = None if self.training else torch.Generator().manual_seed(0)
-        draws = torch.rand(len(clip), clip.shape[2], generator=generator)
+        if self.training:
+            draws = torch.rand(len(clip), clip.shape[2])
+        else:
+            seeds = [zlib.crc32(own.float().cpu().contiguous().numpy().tobytes()) for own in clip]
+            own = [torch.rand(clip.shape[2], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+            draws = torch.stack(own)
         return Kept(best(draws.to(clip.device), self.count))
 
 
-class LargestDifferences(nn.Module):
-    """M frames that differ most from their neighbours, by the mean of their pooled differences; an end counts twice."""
+class ByDifferences(nn.Module):
+    """M frames that differ most from their neighbours, by the mean of their pooled differences; an end counts twice.
 
-    def __init__(self, *, frames: int, keep: float = 0.5, size: int = 56):
+    Args:
+        smallest: those that differ least instead.
+    """
+
+    def __init__(self, *, frames: int, keep: float = 0.5, size: int = 56, smallest: bool = False):
         super().__init__()
         if frames < 2 or size < 1:
             raise InputError(f"frames={frames}, size={size}: at least 2 and 1 are expected")
         self.frames = frames
         self.count = kept_frames(frames, keep)
         self.size = size
+        self.smallest = smallest
 
     def forward(self, clip: Tensor) -> Kept:
         check_clip(clip, self.frames)
         mean = differences(clip, self.size).mean((2, 3))
         both = torch.cat([2 * mean[:, :1], mean[:, :-1] + mean[:, 1:], 2 * mean[:, -1:]], dim=1)
-        return Kept(best(both, self.count))
+        return Kept(best(-both if self.smallest else both, self.count))
 
 
 def selection(
-    rule: str, *, frames: int, keep: float, size: int, reading: str = "consistent", gradient: str = "straight-through"
+    rule: str,
+    *,
+    frames: int,
+    keep: float,
+    size: int,
+    reading: str = "consistent",
+    gradient: str = "straight-through",
+    warm_up: int = 0,
 ) -> nn.Module:
-    """A rule by its name, of `RULES`; `size` is the side of the pooled differences."""
+    """A rule by its name, of `RULES`; `size` is the side of the pooled differences, the rest is for "learned"."""
     if rule == "learned":
-        return FrameAttention(frames=frames, keep=keep, size=size, reading=reading, gradient=gradient)
-    if rule == "largest":
-        return LargestDifferences(frames=frames, keep=keep, size=size)
+        return FrameAttention(frames=frames, keep=keep, size=size, reading=reading, gradient=gradient, warm_up=warm_up)
+    if rule in ("largest", "smallest"):
+        return ByDifferences(frames=frames, keep=keep, size=size, smallest=rule == "smallest")
     if rule not in RULES:
         raise unknown("rule", rule, RULES)
     if rule == "all":

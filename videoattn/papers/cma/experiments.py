@@ -23,7 +23,15 @@ from videoattn.engine.recipe import Recipe
 from videoattn.engine.study_data import StudyData
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma import inspection
-from videoattn.papers.cma.network import CMANetwork, SingleStream, add_non_local, every_other_block, feature_path
+from videoattn.papers.cma.network import (
+    CMANetwork,
+    SingleStream,
+    StackedStreams,
+    add_non_local,
+    every_other_block,
+    feature_path,
+)
+from videoattn.papers.cma.rivals import ADD, ATTENTION, UNIFORM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +68,7 @@ class Profile(BaseProfile, ResNetSizes):
 class Variant:
     """What a job trains: `kind` of network, the stream that learns, and the jobs whose weights it starts from."""
 
-    kind: str  # single, cma, p3d-single or p3d-cma
+    kind: str  # single, stacked, cma, p3d-single or p3d-cma
     stream: str
     after: tuple[str, ...] = ()
     non_local: bool = False
@@ -68,6 +76,7 @@ class Variant:
     transfer: bool = False
     first: bool = False  # the first iteration, which starts from a flow branch alone
     warm: str | None = None  # the stream that stands in for ImageNet weights in the branch that learns
+    exchanged: str = ATTENTION  # by what the branches see each other
 
 
 VARIANTS = {
@@ -89,12 +98,17 @@ VARIANTS = {
     "p3d-rgb": Variant("p3d-single", "rgb"),
     "p3d-flow": Variant("p3d-single", "flow"),
     "p3d-cma-1": Variant("p3d-cma", "rgb", after=("p3d-rgb", "p3d-flow")),  # section 5.6
+    # What attention has to beat: one network on both streams stacked, and exchanges without attention.
+    "stacked": Variant("stacked", "rgb"),
+    "add-1": Variant("cma", "rgb", after=("flow",), first=True, warm="rgb", exchanged=ADD),
+    "uniform-1": Variant("cma", "rgb", after=("flow",), first=True, warm="rgb", exchanged=UNIFORM),
     "transfer-rgb": Variant("single", "rgb", after=("rgb",), transfer=True),  # section 5.7: the last layer only
     "transfer-flow": Variant("single", "flow", after=("flow",), transfer=True),
     "transfer-cma-1": Variant("cma", "rgb", after=("cma-1",), transfer=True),
 }
 CENTRAL = ("rgb", "flow", "rgb-nl", "flow-nl", "cma-1")
 
+RIVALS = ("stacked", "add-1", "uniform-1")
 ITERATIONS = ("cma-2", "cma-3")
 NON_LOCAL_BESIDE = ("cma-1-nl",)
 P3D_JOBS = ("p3d-rgb", "p3d-flow", "p3d-cma-1")
@@ -129,8 +143,8 @@ ONE_VIEW = ClipSettings(frames=1, fields=5, size=44, short_side=44, scales=(1.0,
 SMALL = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
-    jobs=("rgb", "flow", "cma-1", "rgb-nl"),
-    seeds=3,
+    jobs=("rgb", "flow", "cma-1", "stacked"),
+    seeds=5,
     backbone="resnet18",
     channels=(32, 48, 64, 128),
     stem_width=8,
@@ -217,6 +231,9 @@ ROWS = (
     Row("cma-3-S", (("cma-3", "rgb", 5), ("cma-3", "flow", 1))),
     Row("cma-1-nl-R", (("cma-1-nl", "rgb", 1),)),
     Row("cma-1-nl-S", (("cma-1-nl", "rgb", 5), ("cma-1-nl", "flow", 1))),
+    Row("stacked", (("stacked", "rgb", 1),)),
+    Row("add-1-R", (("add-1", "rgb", 1),)),
+    Row("uniform-1-R", (("uniform-1", "rgb", 1),)),
     Row("cma-1-circular-R", (("cma-1-circular", "rgb", 1),)),
     Row("p3d-R", (("p3d-rgb", "rgb", 1),)),
     Row("p3d-F", (("p3d-flow", "flow", 1),)),
@@ -235,7 +252,10 @@ HEADLINE = (
     ("RGB alone", "rgb"),
     ("flow alone", "flow"),
     ("two-stream", "two-stream"),
-    ("two-stream, non-local blocks in RGB", "rgb-nl-S"),
+    ("two-stream, non-local blocks in both", "two-stream-nl"),
+    ("one network on both streams, stacked", "stacked"),
+    ("the other stream added at the same place", "add-1-R"),
+    ("the mean of the other stream added", "uniform-1-R"),
     ("CMA, RGB scores", "cma-1-R"),
     ("CMA, both scores", "cma-1-S"),
     ("CMA, RGB scores, flow moved by half a frame", "cma-1-R-moved-flow"),
@@ -272,13 +292,16 @@ def build(
             _load_all_but_last(network, weights(variant.after[0]))
             network.train_last_layer()
         return network
+    if variant.kind == "stacked":
+        both = sum(CHANNELS["segments"].values())
+        return StackedStreams(_fast(_host(variant, profile, both, classes, pretrained)))
     branches = {s: _backbone(variant, profile, s, classes, pretrained) for s in ("rgb", "flow")}
     positions = (
         (f"layer3.{len(branches['rgb'].layer3) - 1}",)
         if dims == 3
         else every_other_block(branches["rgb"], profile.stages)
     )
-    network = CMANetwork(**branches, positions=positions, dims=dims)
+    network = CMANetwork(**branches, positions=positions, dims=dims, exchanged=variant.exchanged)
     if variant.transfer:
         _load_all_but_last(network, weights(variant.after[0]))
         network.train_last_layer(variant.stream)
@@ -306,19 +329,26 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
             layers=profile.p3d_layers,
             width=profile.p3d_width,
         )
+    backbone = _host(variant, profile, CHANNELS["segments"][stream], classes, pretrained)
+    if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other
+        add_non_local(backbone, every_other_block(backbone, profile.stages))
+    return _fast(backbone)
+
+
+def _fast(backbone: nn.Module) -> nn.Module:
+    return backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs, more under tensor cores
+
+
+def _host(variant: Variant, profile: Profile, in_channels: int, classes: int, pretrained: bool) -> nn.Module:
     options = {
         "classes": classes,
-        "in_channels": CHANNELS["segments"][stream],
+        "in_channels": in_channels,
         "dropout": profile.dropout,
         "pretrained": pretrained,
     }
     if is_resnet(profile.backbone):
-        backbone = resnet(profile.backbone, **options, **profile.sizes, padding=variant.padding)
-    else:
-        backbone = host(profile.backbone, **options)
-    if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other
-        add_non_local(backbone, every_other_block(backbone, profile.stages))
-    return backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs, more under tensor cores
+        return resnet(profile.backbone, **options, **profile.sizes, padding=variant.padding)
+    return host(profile.backbone, **options)
 
 
 def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:

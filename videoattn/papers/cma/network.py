@@ -13,6 +13,7 @@ here both blocks of a position see the maps from before.
 import copy
 from collections.abc import Sequence
 
+import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from videoattn.errors import InputError, unknown
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
+from videoattn.papers.cma.rivals import ATTENTION, EXCHANGES, AddedBlock, exchange
 
 STREAMS = ("rgb", "flow")
 
@@ -137,6 +139,24 @@ class SingleStream(Freezable):
         return (f"backbone.{last_layer(self.backbone)}",)
 
 
+class StackedStreams(nn.Module):
+    """One network on the channels of both streams at once, without two branches: fusion before the first layer.
+
+    Args:
+        backbone: of as many input channels as RGB and flow have together.
+
+    Shapes: clip {"rgb": (B, 3, T, H, W), "flow": (B, 10, T, H, W)}; output {"rgb": (B, classes)}.
+    """
+
+    def __init__(self, backbone: nn.Module):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, clip: dict[str, Tensor]) -> dict[str, Tensor]:
+        maps = torch.cat([rearrange(clip[s], "b c t h w -> (b t) c h w") for s in STREAMS], dim=1)
+        return {"rgb": consensus(self.backbone(maps), len(clip["rgb"]))}
+
+
 class CMANetwork(Freezable):
     """An RGB and a flow branch with CMA blocks in both, each attending to the other (figure 2).
 
@@ -145,14 +165,26 @@ class CMANetwork(Freezable):
         positions: module paths after which the blocks stand, such as ("layer2.0", "layer3.4").
         dims: 2 for image backbones, 3 for video backbones.
         pool: max-pool before keys and values.
+        exchanged: by what the branches see each other, of `videoattn.papers.cma.rivals.EXCHANGES`.
 
     Shapes:
         clip: {"rgb": (B, 3, T, H, W), "flow": (B, 10, T, H, W)}; scores: {"rgb": (B, classes), "flow": (B, classes)}.
         While one branch is trained (`train_only`) the scores of the other are not computed.
     """
 
-    def __init__(self, *, rgb: nn.Module, flow: nn.Module, positions: Sequence[str], dims: int = 2, pool: bool = True):
+    def __init__(
+        self,
+        *,
+        rgb: nn.Module,
+        flow: nn.Module,
+        positions: Sequence[str],
+        dims: int = 2,
+        pool: bool = True,
+        exchanged: str = ATTENTION,
+    ):
         super().__init__()
+        if exchanged not in EXCHANGES:
+            raise unknown("exchange", exchanged, EXCHANGES)
         path = feature_path(rgb)
         if not positions:
             raise InputError(f"no positions: name at least one of {', '.join(path)}")
@@ -167,7 +199,8 @@ class CMANetwork(Freezable):
         for own, other in (("rgb", "flow"), ("flow", "rgb")):
             self.blocks[own] = nn.ModuleDict()
             for p in self.positions:
-                self.blocks[own][p.replace(".", "_")] = CMABlock(
+                self.blocks[own][p.replace(".", "_")] = exchange(
+                    exchanged,
                     channels=width(self.streams[own], p),
                     context_channels=width(self.streams[other], p),
                     dims=dims,
@@ -175,9 +208,9 @@ class CMANetwork(Freezable):
                 )
         self.outputs = STREAMS
         self.trained: str | None = None
-        self.asleep: frozenset[CMABlock] = frozenset()  # frozen blocks that are the identity, so need no computing
+        self.asleep: frozenset[nn.Module] = frozenset()  # frozen blocks that are the identity, so need no computing
 
-    def block(self, stream: str, position: str) -> CMABlock | None:
+    def block(self, stream: str, position: str) -> CMABlock | AddedBlock | None:
         """The block that writes into `stream` at `position`; None once it has been pruned."""
         return dict(self.blocks[stream].items()).get(position.replace(".", "_"))
 

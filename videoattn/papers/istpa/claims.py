@@ -4,9 +4,20 @@ from videoattn.engine.record import Record
 from videoattn.papers.istpa import audit
 from videoattn.papers.istpa.experiments import frames_name
 from videoattn.papers.istpa.streams import claims as of_streams
-from videoattn.reporting.claims import Claim, all_judged, joined, judged, ordered
+from videoattn.reporting.claims import (
+    FAILS,
+    HOLDS,
+    UNKNOWN,
+    Claim,
+    Verdict,
+    all_judged,
+    equal,
+    judged,
+    ordered,
+    together,
+)
 from videoattn.reporting.printed import lines
-from videoattn.reporting.tables import NOT_RUN, run
+from videoattn.reporting.tables import run
 
 FUSIONS = {"maximum": "max", "sum": "sum"}  # besides the multiplication
 
@@ -28,49 +39,54 @@ def claims(record: Record | None, streams: Record | None = None) -> list[Claim]:
               judged(record, "both", "shared")),
         Claim("More frames in testing raise the accuracy", "5.2, figure 4", "11", more_frames(record)),
         Claim("The layer takes more frames in testing than in training as they are", "3.4, 5.2", "11", growth(record)),
-        Claim("The order of the frames does not matter", "1, 3.4", "7", "holds, exactly"),
+        Claim("The order of the frames does not matter", "1, 3.4", "7", Verdict(HOLDS, reason="exactly")),
         Claim("A loss that is smallest where A^T A = I", "3.3, eq. (8)", "7",
-              "holds for its second term; entries of A are not negative, so each source may then serve one output"),
+              Verdict(HOLDS, "for its second term; entries of A are not negative, so each source may then serve one "
+                             "output")),
         Claim("The distance of two attention vectors is at most 1", "3.3, eq. (9)", "7",
-              "does not hold, exactly: up to 1.414; the loss of eq. (10) is then the root of a negative number"),
+              Verdict(FAILS, "up to 1.414; the loss of eq. (10) is then the root of a negative number", "exactly")),
         Claim("The bias of eq. (2) is what removing the mean is in PCA", "3.2", "7",
-              "does not hold with one scale or a sum, exactly: softmax takes no notice of it"),
-        Claim("The layer costs O(C W H)", "5.3", "8", "does not hold: these are its weights; it computes C K (W H)^2"),
+              Verdict(FAILS, "softmax takes no notice of it", "exactly, with one scale or a sum")),
+        Claim("The layer costs O(C W H)", "5.3", "8", 
+              Verdict(FAILS, "these are its weights; it computes C K (W H)^2")),
         Claim("It adds only a few parameters", "5.3, table 10", "8", small_share()),
         *of_streams.claims(streams),
     ]  # fmt: skip
 
 
-def over(record: Record | None, baseline: str) -> str:
+def over(record: Record | None, baseline: str) -> Verdict:
     """One scale and three against a network without attention."""
     return all_judged(record, {"1 scale": ("scales-1", baseline), "3 scales": ("scales-3", baseline)})
 
 
-def growth(record: Record | None) -> str:
+def growth(record: Record | None) -> Verdict:
     """Networks against themselves without the growth of their maps from the frames of training to those of testing."""
-    words = {"holds": "costs accuracy", "does not hold": "helps", "undecided": "undecided"}
-    found = {}
-    for name, row in (("1 scale", "scales-1"), ("3 scales", "scales-3"), ("with the pyramid loss", "pyramid")):
-        verdict = judged(record, f"{row} rescaled", row)
-        word = next((word for start, word in words.items() if verdict.startswith(start)), None)
-        found[name] = NOT_RUN if word is None else f"{word}, {verdict.partition(': ')[2]} without it"
-    text = joined(found)
-    return text if text == NOT_RUN else f"their maps grow, by up to sqrt(K) for K times the frames; that growth: {text}"
+    rows = {"1 scale": "scales-1", "3 scales": "scales-3", "with the pyramid loss": "pyramid"}
+    found = together({name: equal(record, f"{row} rescaled", row) for name, row in rows.items()})
+    if found == UNKNOWN:
+        return UNKNOWN
+    return Verdict(
+        found.word,
+        f"maps grow by up to sqrt(K) for K times the frames; without that growth: {found.said}",
+        found.reason,
+    )
 
 
-def more_frames(record: Record | None) -> str:
+def more_frames(record: Record | None) -> Verdict:
     """The networks with and without attention, at all frames of the test against as many as in training."""
     if record is None:
-        return NOT_RUN
+        return UNKNOWN
     fewer = frames_name(record.recipe["clips"]["frames"])
     found = all_judged(record, {row: (row, f"{row} {fewer}") for row in ("mean", "scales-1", "scales-3")})
-    return found if found == NOT_RUN else f"K = {record.recipe['test_frames']} against {fewer}: {found}"
+    if found == UNKNOWN:
+        return UNKNOWN
+    return Verdict(found.word, f"K = {record.recipe['test_frames']} against {fewer}: {found.said}", found.reason)
 
 
-def small_share() -> str:
+def small_share() -> Verdict:
     """What three scales add to each network, as built."""
     shares = []
     for name in (audit.VGG, audit.BN, audit.RESIDUAL):
         (plain, _, _), (whole, _, _) = audit.cell(name, 0), audit.cell(name, len(audit.ROWS) - 1)
         shares.append(f"{name} {100 * (whole - plain) / plain:.2f}%")
-    return f"holds: {', '.join(shares)}"
+    return Verdict(HOLDS, ", ".join(shares))

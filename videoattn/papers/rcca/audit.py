@@ -34,9 +34,9 @@ def savings() -> dict[str, str]:
     """What became of the claims that RCCA-3D needs 30% fewer FLOPs and 25% fewer parameters than a non-local block."""
     share, whole = saved(), 1 - built(VARIANTS["tsm-r3"])[0] / built(VARIANTS["tsm-nl"])[0]
     return {
-        "FLOPs": f"only between two units, {share['between units']:.0%}; in one, {share['no max-pool']:.0%} against "
-        f"the block without its max-pool, {share['max-pool']:.0%} against the one with it",
-        "parameters": f"holds for the module, {share['parameters']:.1%}; of the network it is {whole:.1%}",
+        "FLOPs": f"it does only between two units, {share['between units']:.0%}; in one, {share['no max-pool']:.0%} "
+        f"against the block without its max-pool, {share['max-pool']:.0%} against the one with it",
+        "parameters": f"for the module, {share['parameters']:.1%}; of the network it is {whole:.1%}",
     }
 
 

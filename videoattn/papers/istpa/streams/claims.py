@@ -2,7 +2,7 @@
 
 from videoattn.engine.record import Record
 from videoattn.papers.istpa.streams.experiments import IDT, STREAMS, pair
-from videoattn.reporting.claims import Claim, all_judged, judged, ordered
+from videoattn.reporting.claims import UNKNOWN, Claim, Verdict, all_judged, judged, ordered
 from videoattn.reporting.printed import lines
 
 SECTION = "11"  # of the notebook
@@ -40,7 +40,10 @@ def best(record: Record | None, rows: tuple[str, ...]) -> str:
     return max(rows, key=lambda row: sum(record.values(row)) if record else 0)
 
 
-def over_all(record: Record | None) -> str:
+def over_all(record: Record | None) -> Verdict:
     """The late fusion of all streams and trajectories against the best one alone."""
     alone = best(record, (*STREAMS, IDT))
-    return f"{'+'.join(ALL)} over {alone}: {judged(record, '+'.join(ALL), alone)}"
+    found = judged(record, "+".join(ALL), alone)
+    if found == UNKNOWN:
+        return UNKNOWN
+    return Verdict(found.word, f"{'+'.join(ALL)} over {alone}: {found.said}", found.reason)

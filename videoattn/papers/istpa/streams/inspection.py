@@ -13,9 +13,8 @@ from videoattn.data.tracks.features import video_tracks
 from videoattn.data.tracks.tracks import Tracks
 from videoattn.engine.record import Record
 from videoattn.engine.study import Study
-from videoattn.evaluation.metrics import mean_interval
 from videoattn.reporting.figures import film_strips, flow_image
-from videoattn.reporting.tables import NOT_RUN, accuracy, percent
+from videoattn.reporting.tables import NOT_RUN, accuracy, ranged
 
 SHOWN = 6  # frames of a clip
 SIDE = 256  # pixels at least of the frames on which tracks are drawn
@@ -85,7 +84,7 @@ def part_accuracy(record: Record, row: str, part: int) -> str:
     for counts in record.values(row, "confusion"):
         confusion = np.asarray(counts)
         shares.append(float(confusion[same].sum() / confusion.sum()))
-    return percent(*mean_interval(shares))
+    return ranged(shares)
 
 
 def weights(record: Record, row: str) -> str:
