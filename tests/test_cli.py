@@ -187,6 +187,9 @@ def test_arguments_become_parameters(tmp_path, monkeypatch):
     assert cli.read_parameters(data, caller).data == tmp_path / "made" / "here"
     with pytest.raises(InputError, match="does not exist"):
         cli.read_parameters(data, {})
+    (tmp_path / "made" / "net.pt").touch()
+    found = cli.read_parameters(["PAPER=demo", "INIT=net.pt:tsn"], caller)
+    assert (found.init, found.init_source) == (tmp_path / "made" / "net.pt", "tsn")
 
 
 def test_the_papers_of_this_repository():

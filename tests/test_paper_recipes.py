@@ -11,6 +11,9 @@ import numpy as np
 import official
 import official_frames
 import pytest
+import torch
+import torchvision
+from caffe_eco import random_eco
 
 from videoattn.data.datasets import load
 from videoattn.data.flow.cache import FlowCache
@@ -60,10 +63,23 @@ MAKE = {
 # One training of each paper, as light as its table has one.
 LIGHT = {
     "rcca": {"DATASET": "hmdb51", "SPLIT": "2", "JOBS": "mfnet-rcca", "PRETRAINED": "false"},
-    "cma": {"DATASET": "kinetics400", "JOBS": "flow", "PRETRAINED": "false", "FLOW": "dis"},
+    "cma": {"DATASET": "kinetics400", "JOBS": "flow", "INIT": "resnet50-0676ba61.pth", "FLOW": "dis"},
     "aia": {"DATASET": "something_v1", "JOBS": "tsn-C", "PRETRAINED": "false"},
-    "banet": {"DATASET": "kinetics400", "JOBS": "lite-both-4f", "PRETRAINED": "false"},
+    "banet": {"DATASET": "kinetics400", "JOBS": "lite-both-4f", "INIT": "eco_lite_rgb_16F_kinetics.pth.tar"},
     "istpa": {"DATASET": "charades", "JOBS": "bn-both"},
+}
+# Files of other programs, with random numbers: what is in one, and what is said of it.
+FILES = {
+    "resnet50-0676ba61.pth": (
+        lambda: torchvision.models.resnet50(num_classes=3).state_dict(),
+        "flow: resnet50-0676ba61.pth: 320 of 320 tensors loaded",
+        "the cross-modality start of TSN, section 3.1: backbone.conv1.weight (64, 3, 7, 7) instead of (64, 10, 7, 7)",
+    ),
+    "eco_lite_rgb_16F_kinetics.pth.tar": (
+        lambda: {"epoch": 3, "arch": "ECO", "state_dict": random_eco(full=False, classes=3)},
+        "lite-both-4f: eco_lite_rgb_16F_kinetics.pth.tar: ",
+        "taken for a file of ECO, github.com/mzolfaghari/ECO-pytorch (eco)",
+    ),
 }
 
 
@@ -84,6 +100,11 @@ def cache(tmp_path, monkeypatch):
 def test_make_runs_the_papers_own_recipe(paper, tmp_path, cache):
     own = LIGHT[paper]
     data = made(own["DATASET"], tmp_path)
+    told = ()
+    if "INIT" in own:
+        made_of, *told = FILES[own["INIT"]]
+        torch.save(made_of(), tmp_path / own["INIT"])
+        own = own | {"INIT": str(tmp_path / own["INIT"])}
     values = own | {"PAPER": paper, "PROFILE": "paper", "DATA": str(data), "RUNS": str(tmp_path / "runs"), "STEPS": "1"}
     arguments = [f"{name}={value}" for name, value in values.items()]
     installed = (repository() / ".venv" / "installed").exists()
@@ -97,6 +118,7 @@ def test_make_runs_the_papers_own_recipe(paper, tmp_path, cache):
     assert (folder / "notebook.ipynb").exists()
     assert "Not set beside the paper's tables" in done.stdout
     assert "since it is a dry run (STEPS=1)." in done.stdout
+    assert all(line in done.stdout[: done.stdout.index("trainings: ")] for line in told)
     assert record.data["train"] == len(load(own["DATASET"], data, "train", split=int(own.get("SPLIT", 1))).samples)
 
 

@@ -43,6 +43,7 @@ def test_defaults():
         "accumulation": -1,
         "allow_missing": False,
         "runs": None,
+        "init_source": "",
     }
 
 
@@ -175,6 +176,20 @@ def test_init_may_be_a_file(tmp_path):
     for path in (tmp_path, tmp_path / "net.pt"):
         assert check("demo", {"INIT": str(path)}, SETS).init == path
     assert "does not exist" in refused({"INIT": str(tmp_path / "other.pt")})
+
+
+def test_init_may_say_whose_file_it_is(tmp_path):
+    path = tmp_path / "net.pt"
+    path.touch()
+    found = check("demo", {"INIT": f"{path}:tsn"}, SETS)
+    assert (found.init, found.init_source) == (path, "tsn")
+    assert found.changed() == {"INIT": f"{path}:tsn"}
+    assert check("demo", {"INIT": str(path)}, SETS).init_source == ""
+    assert check("demo", {"INIT": ""}, SETS).init_source == ""
+    assert f"{tmp_path / 'other.pt'} does not exist" in refused({"INIT": f"{tmp_path / 'other.pt'}:tsn"})
+    other = tmp_path / "net.pt:tsn"
+    other.touch()  # a path that exists is meant as it is
+    assert check("demo", {"INIT": str(other)}, SETS).init == other
 
 
 def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):

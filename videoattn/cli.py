@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check
+from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check, split_source
 from videoattn.errors import InputError, RunError, unknown
 from videoattn.papers import PAPERS, check_paper, data_sets
 
@@ -51,9 +51,9 @@ def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) ->
         values[name] = value if given else environment[name]
     paper = check_paper(values.pop("PAPER", None))
     for name in ("DATA", "INIT"):
-        path = values.get(name)
+        path = split_source(values.get(name, ""))[0] if name == "INIT" else values.get(name)
         if path and not os.path.exists(path) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), path)):
-            values[name] = os.path.join(environment["CALLED_FROM"], path)
+            values[name] = os.path.join(environment["CALLED_FROM"], values[name])
     return check(paper, values, data_sets(paper))
 
 

@@ -21,7 +21,7 @@ from videoattn.locations import runs_root
 from videoattn.papers import PAPERS, data_sets
 from videoattn.reporting.compare import comparison, other_recipe
 from videoattn.reporting.paper_tables import departures, filled_tables, split_of
-from videoattn.reporting.tables import accuracy, caption, data_name, each_seed, measured, reference
+from videoattn.reporting.tables import NOT_RUN, accuracy, caption, data_name, each_seed, measured, reference
 
 
 def is_stale(record: Record) -> bool:
@@ -33,12 +33,17 @@ def is_stale(record: Record) -> bool:
 
 
 def claims_table(paper: str) -> str:
-    """The claims of a paper with their verdicts, as Markdown; judged on the published record of each of its studies."""
+    """The claims of a paper with their verdicts, as Markdown, judged on the published record of each of its studies.
+
+    Those whose rows were not run are named in a line below.
+    """
     found = [reference(paper, study) for study in studies(paper)]
     rows = importlib.import_module(f"videoattn.papers.{paper}.claims").claims(*(own and own[1] for own in found))
     head = ["claim", "in the paper", "tested in section", "verdict here"]
-    lines = [(c.claim, c.where, c.section, str(c.verdict)) for c in rows]
-    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
+    lines = [(c.claim, c.where, c.section, str(c.verdict)) for c in rows if c.verdict.word != NOT_RUN]
+    table = pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
+    left = [f"{c.claim} ({c.where})" for c in rows if c.verdict.word == NOT_RUN]
+    return f"{table}\n\nNot run: {'; '.join(left)}." if left else table
 
 
 def headline_table(record: Record) -> str:

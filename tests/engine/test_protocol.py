@@ -38,7 +38,11 @@ def test_what_networks_start_from(tmp_path):
     found = start(INIT=str(tmp_path / "net.pt"))
     assert found == Start("file", tmp_path / "net.pt", hashlib.sha256(b"weights").hexdigest()[:10])
     (tmp_path / "net.pt").write_bytes(b"others")
-    assert start(INIT=str(tmp_path / "net.pt")).plan() != found.plan()  # another run
+    other = start(INIT=str(tmp_path / "net.pt"))
+    assert other.plan() != found.plan()  # another run
+    named = start(INIT=f"{tmp_path / 'net.pt'}:tsn")
+    assert named == replace(other, source="tsn")
+    assert named.plan() == {"pretrained": False, "init": other.plan()["init"] | {"source": "tsn"}}
     assert start(INIT=str(run(tmp_path, "probe", parameters={}))).name == "probe"
     assert start(DATASET="probe", DATA="") == FROM_SCRATCH
     assert [Start(name).pretrained for name in (IMAGENET, SCRATCH, "kinetics400")] == [True, False, False]
@@ -54,6 +58,8 @@ def test_what_networks_start_from(tmp_path):
         ({"INIT": "half"}, "half': that run is not complete"),
         ({"INIT": "run", "PRETRAINED": "true"}, "networks start from one of them"),
         ({"INIT": "nowhere"}, "nowhere does not exist"),
+        ({"INIT": "net.pt:tsm"}, "unknown source of INIT 'tsm' .did you mean tsn..; choose from p3d, gst, aia, "),
+        ({"INIT": "run:tsn"}, "names the source 'tsn' behind a colon; it is for files, and .*run is a run"),
     ],
 )
 def test_starts_that_are_refused(tmp_path, monkeypatch, given, says):
@@ -62,6 +68,7 @@ def test_starts_that_are_refused(tmp_path, monkeypatch, given, says):
     run(tmp_path, "other", paper="cma")
     run(tmp_path, "part", study="streams")
     run(tmp_path, "half", complete=False)
+    (tmp_path / "net.pt").touch()
     with pytest.raises(InputError, match=says):
         start_of(parameters(tmp_path, **given), PROTOCOLS)
 

@@ -8,14 +8,14 @@ import demo as paper
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from videoattn.engine import checkpoint, study_data, task
 from videoattn.engine.experiment import no_weights, studies
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import Start
 from videoattn.engine.study import Study, make_study
-from videoattn.errors import InputError
+from videoattn.errors import InputError, RunError
 from videoattn.evaluation.multilabel import charades_metrics
 from videoattn.papers import PAPERS
 
@@ -311,6 +311,17 @@ def test_the_last_layer_comes_along_on_the_same_data_set_alone(make, tmp_path):
         assert told.startswith("net.pt: 4 of 4" if whole else "net.pt: 2 of 4")
 
 
+def test_whose_file_it_is_may_be_said(make, tmp_path):
+    path = tmp_path / "net.pt"
+    checkpoint.save(path, {"model": paper.Net(3).state_dict()})
+    told = [
+        task.fresh_network(make(INIT=f"{path}{named}", JOBS="a").task("a", 0))[1].splitlines()[1]
+        for named in ("", ":own", ":tsn")
+    ]
+    assert ["own" in line for line in told] == [False, True, False]
+    assert told[2].endswith(" (tsn)")
+
+
 def test_a_file_that_init_names_is_named_where_it_does_not_fit(make, tmp_path):
     path = tmp_path / "net.pt"
     path.touch()
@@ -321,6 +332,67 @@ def test_a_file_that_init_names_is_named_where_it_does_not_fit(make, tmp_path):
     checkpoint.save(path, {"model": {"other": torch.zeros(2)}})
     with pytest.raises(InputError, match=rf"^INIT is {path}: the file has 0% of the network's weights"):
         task.fresh_network(own)
+
+
+def test_weights_may_go_into_a_part_of_the_network(make, demo, monkeypatch, tmp_path):
+    path, net = tmp_path / "net.pt", paper.Net(3)
+    nn.init.ones_(net.conv1.weight)
+    checkpoint.save(path, {"model": net.state_dict()})
+    own = make(INIT=str(path), JOBS="a").task("a", 0)
+    own = replace(own, job=replace(own.job, part="inner.net"))
+    monkeypatch.setattr(
+        demo,
+        "build",
+        lambda *_, **__: nn.ModuleDict({"inner": nn.ModuleDict({"net": paper.Net(3)}), "fc": paper.Net(3)}),
+    )
+    network, told = task.fresh_network(own)
+    assert told.startswith("net.pt: 4 of 4 tensors loaded")
+    assert all(value.equal(net.state_dict()[name]) for name, value in network["inner"]["net"].state_dict().items())
+    assert not network["fc"].conv1.weight.equal(net.conv1.weight)
+
+
+def test_states_may_stand_in_for_those_of_earlier_jobs(make):
+    study, states = make(), {name: paper.Net(3).state_dict() for name in "ab"}
+    network, _ = task.fresh_network(study.task("c", 0), states)
+    assert network.conv1.weight.equal(states["a"]["conv1.weight"])
+    with pytest.raises(RunError, match=r"a-seed0\.pt is missing: run the study first"):
+        task.fresh_network(study.task("c", 0), {"b": states["b"]})
+
+
+def test_weights_for_a_later_job_are_checked_before_anything_is_trained(make, demo, trained, monkeypatch, tmp_path):
+    path = tmp_path / "net.pt"
+    checkpoint.save(path, {"model": paper.Net(3).state_dict()})
+
+    def build(variant: paper.Variant, profile: paper.Profile, **given: object) -> nn.Module:
+        net = paper.build(variant, profile, **given)
+        if variant.after:  # of a state that is there before it is trained
+            net.conv1 = nn.Linear(5, 4)
+        return net
+
+    monkeypatch.setattr(demo, "job", lambda name, *rest: replace(paper.job(name, *rest), initial=name))
+    make(INIT=str(path), JOBS="a,b,c", SEEDS=1).run()
+    assert trained == ["a-seed0", "b-seed0", "c-seed0"]
+    trained.clear()
+    monkeypatch.setattr(demo, "build", build)
+    other = make(INIT=str(path), JOBS="a,b,c", SEEDS=2)
+    with pytest.raises(
+        InputError, match=rf"^c: INIT is {path}: weights of the file have other shapes than the network"
+    ):
+        other.run()
+    assert trained == []
+
+
+def test_missing_imagenet_weights_are_told_before_anything_is_trained(make, demo, trained, monkeypatch):
+    def build(variant: paper.Variant, profile: paper.Profile, *, start: Start, **given: object) -> nn.Module:
+        if variant is paper.VARIANTS["c"] and start.pretrained:
+            raise RunError("there is no file of weights")
+        return paper.build(variant, profile, start=start, **given)
+
+    monkeypatch.setattr(demo, "build", build)
+    with pytest.raises(RunError, match="there is no file of weights"):
+        make(PRETRAINED="true").run()
+    assert trained == []
+    assert make(JOBS="c", SEEDS=1).run().complete
 
 
 def test_a_damaged_file_of_init_is_a_wrong_value(make, demo, tmp_path):

@@ -100,6 +100,18 @@ def test_channels_last_stays_so():
     torch.testing.assert_close(out, shifted(x, 2, 1), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("blocks", "step", "shifts"), [(22, 1, 22 + 3 + 4 + 3), (23, 2, 2 + 2 + 12 + 2)])
+def test_long_networks_shift_every_second_block(blocks, step, shifts):
+    with torch.device("meta"):
+        net = resnet("resnet101", classes=3, layers=(3, 4, blocks, 3))
+        add_temporal_shift(net, frames=2)
+    found = {path for path, module in net.named_modules() if hasattr(module, NAME)}
+    stages = {f"layer{i}": net.get_submodule(f"layer{i}") for i in range(1, 5)}
+    expected = {f"{stage}.{i}.conv1" for stage, all_blocks in stages.items() for i in range(0, len(all_blocks), step)}
+    assert found == expected
+    assert len(found) == shifts
+
+
 def convolved(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
     x = F.conv2d(x, conv.weight, stride=conv.stride, padding=conv.padding)
     return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

@@ -37,7 +37,7 @@ def test_protocols_fill_what_is_printed(paper, study, protocol):
     own = profile(paper, study, protocol)
     assert set(own.jobs) <= set(module_of(paper, study).VARIANTS)
     assert protocol.data_set in data_sets(paper)
-    assert protocol.start in (IMAGENET, SCRATCH) or protocol.start in data_sets(paper)
+    assert protocol.start in (FILE, IMAGENET, SCRATCH) or protocol.start in data_sets(paper)
     given, kinds = rows(paper, study, own), (study,) if study else (protocol.data_set, "")
     missing = set()
     for cells in protocol.cells:

@@ -14,7 +14,7 @@ from videoattn.engine.record import Record
 from videoattn.papers.istpa.experiments import PROTOCOLS as PYRAMID
 from videoattn.papers.rcca.experiments import PAPER, PROTOCOLS
 from videoattn.reporting.paper_tables import departures, filled_tables, paper_table
-from videoattn.reporting.tables import NOT_RUN, accuracy
+from videoattn.reporting.tables import accuracy
 
 CHAIN = (("hmdb51", IMAGENET), ("hmdb51", "kinetics400"), ("kinetics400", IMAGENET))
 HMDB, TUNED, KINETICS = (next(p for p in PROTOCOLS if (p.data_set, p.start) == own) for own in CHAIN)
@@ -110,10 +110,12 @@ def test_a_table_with_what_was_measured():
     ]
     assert table[0] == ["model", "column", "paper, Kinetics, %", "here, probe, top-1 %"]
     assert table[2:] == [
-        ["ResNet50-R", "top-1", "67.73", NOT_RUN],
         ["two-stream", "top-1", "71.21", accuracy(one, "two-stream")],
         ["CMA_iter1-R", "top-1", "72.17", "99.0"],
+        [""],
+        ["Not run: 1 of the paper's 3 rows."],
     ]
+    assert paper_table(small_record({}), "2", data_set="Kinetics") == "Not run: 3 of the paper's 3 rows."
 
 
 def test_each_metric_has_its_table():
@@ -122,7 +124,8 @@ def test_each_metric_has_its_table():
     one = small_record({}, paper="istpa", parameters={"DATASET": "charades"}, results=results)
     first, second = filled_tables({1: one}, next(p for p in PYRAMID if p.data_set == "charades"))
     assert "split 1, mAP %" in first
-    assert [line.split("|")[4].strip() for line in first.splitlines()[4:]] == ["20.0", NOT_RUN, NOT_RUN, "10.0"]
+    assert [line.split("|")[4].strip() for line in first.splitlines()[4:6]] == ["20.0", "10.0"]
+    assert first.endswith("Not run: 2 of the paper's 4 rows.")
     assert "split 1, wAP %" in second
     assert [line.split("|")[4].strip() for line in second.splitlines()[4:]] == ["30.0"]
 

@@ -18,12 +18,15 @@ from videoattn.papers.aia.experiments import build as aia
 from videoattn.papers.cma.network import CMANetwork
 from videoattn.weights.key_names import (
     WRAPPERS,
+    aia_name,
     block_of,
     by_name,
     canonical,
+    gst_name,
     is_last,
     mfnet_name,
     mmcv_name,
+    tsm_name,
 )
 from videoattn.weights.sources import NAMED
 
@@ -36,12 +39,13 @@ CHANNELS = (8, 8, 8, 8)
         ("backbone.backbone.layer1.0.conv1.weight", "layer1.0.conv1.weight"),
         ("network.backbone.network.fc.bias", "fc.bias"),
         ("module.base_model.layer3.5.conv1.net.weight", "layer3.5.conv1.weight"),
-        ("base_model.layer2.net.3.conv1.net.weight", "layer2.3.conv1.weight"),
-        ("base_model.layer2.net.0.downsample.1.running_var", "layer2.0.downsample.1.running_var"),
         ("module.new_fc.weight", "fc.weight"),
         ("base_model.fc.weight", "fc.weight"),
         ("module.base_model.layer2.0.block.conv1.net.weight", "layer2.0.conv1.weight"),
         ("module.base_model.layer2.0.nl.theta.weight", "layer2.0.nl.theta.weight"),
+        ("module.base_model.layer2.0.nl.g.0.weight", "layer2.0.nl.g.weight"),
+        ("base_model.layer2.net.3.conv1.net.weight", "layer2.net.3.conv1.weight"),
+        ("backbone.layer2.0.non_local_block.phi.0.conv.bias", "layer2.0.non_local_block.phi.conv.bias"),
         ("base_model.layer1.0.net.conv1.weight", "layer1.0.net.conv1.weight"),
         ("backbone.layer1.0.conv1.conv.net.weight", "layer1.0.conv1.conv.weight"),
         ("cls_head.fc_cls.bias", "fc.bias"),
@@ -75,6 +79,9 @@ def test_wrappers_may_come_in_any_order(wrappers):
         ("layer1.0.downsample.1.running_var", "layer1.0.downsample.bn.running_var"),
         ("fc.weight", "fc.weight"),
         ("conv1.0.weight", "conv1.0.weight"),
+        ("layer2.0.attached.block.g.weight", "layer2.0.non_local_block.g.conv.weight"),
+        ("layer2.0.attached_2.out.weight", "layer2.0.non_local_block.conv_out.conv.weight"),
+        ("layer2.0.attached.block.norm.running_var", "layer2.0.non_local_block.conv_out.bn.running_var"),
     ],
 )
 def test_names_of_mmaction2(name, expected):
@@ -96,6 +103,49 @@ def test_names_of_mmaction2(name, expected):
 )
 def test_names_of_mf_net(name, expected):
     assert mfnet_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("layer1.0.conv1.weight", "layer1.0.conv1.weight"),
+        ("layer3.4.attached.block.theta.bias", "layer3.4.nl.theta.bias"),
+        ("layer3.4.attached.block.phi.weight", "layer3.4.nl.phi.weight"),
+        ("layer3.4.attached.out.weight", "layer3.4.nl.W.0.weight"),
+        ("layer3.4.attached.block.norm.running_mean", "layer3.4.nl.W.1.running_mean"),
+        ("layer3.4.attached.block.q.weight", "layer3.4.attached.block.q.weight"),
+        ("attention.theta.weight", "attention.theta.weight"),
+    ],
+)
+def test_names_of_tsm(name, expected):
+    assert tsm_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("layer1.0.conv1.weight", "layer1.0.conv1.weight"),
+        ("layer1.0.bn2.attached.block.contexts.C.conv.weight", "layer1.0.eft.C_conv.weight"),
+        ("layer1.0.bn2.attached.block.inner.contexts.C.norm.bias", "layer1.0.eft.C_bn.bias"),
+        ("layer1.0.bn2.attached.block.host.contexts.W.conv.weight", "layer1.0.eft.W_conv.weight"),
+        ("layer1.0.bn2.attached.block.0.contexts.C.conv.weight", "layer1.0.eft1.C_conv.weight"),
+        ("layer1.0.bn2.attached.block.parts.1.contexts.T.norm.weight", "layer1.0.eft2.T_bn.weight"),
+        ("layer1.0.bn2.attached.block.1.host.contexts.C.norm.weight", "layer1.0.eft2.C_bn.weight"),
+    ],
+)
+def test_names_of_aia(name, expected):
+    assert aia_name(name) == expected
+
+
+@pytest.mark.parametrize("name", ["layer1.0.bn2.attached.block.inner.inner.contexts.C.conv.weight"])
+def test_modules_that_aia_s_authors_do_not_have_keep_their_names(name):
+    assert aia_name(name) == name
+
+
+def test_names_of_gst():
+    assert gst_name("layer1.0.conv2.spatial.weight") == "layer1.0.conv2.weight"
+    assert gst_name("layer1.0.conv2.temporal.weight") == "layer1.0.Tconv.weight"
+    assert gst_name("layer1.0.conv1.weight") == "layer1.0.conv1.weight"
 
 
 def test_blocks_and_last_layers_are_known_by_their_names():

@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from videoattn.backbones.checks import check_values
 from videoattn.backbones.resnet import average_stem, fetching, resnet
 from videoattn.errors import InputError
-from videoattn.layers.input_offset import accept_offset
 from videoattn.layers.temporal_shift import STAGES, add_temporal_shift, set_frames
 
 Size = tuple[int, int]
@@ -194,5 +193,4 @@ def average_first(network: nn.Module, path: str, in_channels: int) -> None:
     stem = nn.Module()
     stem.conv1 = network.get_submodule(path)
     average_stem(stem, in_channels)
-    accept_offset(stem.conv1)
     network.set_submodule(path, stem.conv1)

@@ -102,7 +102,7 @@ def tsn(
             `videoattn.backbones.resnet.resnet`; of other networks than ResNets, which have none of the sizes, as in
             `videoattn.backbones.hosts.host`.
         frames: T.
-        shift: a temporal shift in every residual block.
+        shift: temporal shifts in the residual blocks, as `add_temporal_shift` places them.
         fraction: 1/fraction of the channels shifts each way; it is at most the channels of the narrowest block.
 
     Raises:

@@ -82,6 +82,7 @@ class Job:
         probe: generated clips, unless the user names a data set. flow: that is computed of them, None for none.
         held_out: share of the training videos that no network is trained on.
         after: jobs whose weights it starts from. initial: the job of the run INIT that it starts from; "" for none.
+        part: of the network, by its path, that the weights of INIT go into; "" is the whole.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Job:
     held_out: float = 0.0
     after: tuple[str, ...] = ()
     initial: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,10 @@ RENAMED = {"cpu": "quick", "gpu": "full"}  # profiles of earlier versions, which
 
 @dataclass(frozen=True)
 class Parameters:
-    """The checked parameters of one run of a paper's notebook. Paths are absolute, None where empty."""
+    """The checked parameters of one run of a paper's notebook. Paths are absolute, None where empty.
+
+    init_source: what INIT says of its file behind a colon, as in INIT=net.pth:tsn.
+    """
 
     paper: str
     profile: str
@@ -116,6 +119,7 @@ class Parameters:
     accumulation: int
     allow_missing: bool
     runs: Path | None
+    init_source: str = ""
 
     def resolved(self) -> "Parameters":
         """The same with the profile `auto` replaced: `full` where there is CUDA, else `quick`."""
@@ -130,6 +134,7 @@ class Parameters:
         values = {parameter.name: getattr(self, parameter.name.lower()) for parameter in PARAMETERS}
         for name in ("DATA", "INIT", "RUNS"):
             values[name] = str(values[name] or "")
+        values["INIT"] += f":{self.init_source}" if self.init_source else ""
         values["JOBS"] = ",".join(self.jobs)
         return {
             parameter.name: values[parameter.name]
@@ -176,6 +181,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         raise InputError(f"DATASET is {value['DATASET']!r}, but DATA is empty: set DATA to the folder that holds it")
     else:
         _check_split(value["SPLIT"], value["DATASET"])
+    init, source = split_source(value["INIT"])
     return Parameters(
         paper=paper,
         profile=value["PROFILE"],
@@ -187,13 +193,21 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         flow=value["FLOW"],
         jobs=tuple(filter(None, (name.strip() for name in value["JOBS"].split(",")))),
         pretrained=value["PRETRAINED"],
-        init=_path("INIT", value["INIT"]),
+        init=_path("INIT", init),
+        init_source=source,
         backbone=value["BACKBONE"].strip(),
         steps=value["STEPS"],
         **{name.lower(): value[name] for name in RUNTIME},
         allow_missing=value["ALLOW_MISSING"],
         runs=_folder("RUNS", value["RUNS"], must_exist=False),
     )
+
+
+def split_source(init: str) -> tuple[str, str]:
+    """INIT as a path and what stands behind its last colon; "" where the whole is a path that exists."""
+    path, colon, source = init.rpartition(":")
+    whole = not colon or not re.fullmatch(r"[\w-]*", source) or os.path.exists(os.path.expanduser(init))
+    return (init, "") if whole else (path, source)
 
 
 def check_notebook(paper: str, namespace: Mapping[str, object], data_sets: Sequence[str]) -> Parameters:

@@ -4,14 +4,15 @@ A paper's `protocols.py` holds its own, as PROTOCOLS.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from videoattn.engine.parameters import PROBE, Parameters
 from videoattn.engine.record import Record, read
-from videoattn.errors import InputError, RunError
+from videoattn.errors import InputError, RunError, unknown
+from videoattn.weights.sources import NAMED
 
 SCRATCH, IMAGENET, FILE = "scratch", "imagenet", "file"
 SCRATCHED = (SCRATCH, IMAGENET)  # starts that need no run of another data set
@@ -37,7 +38,7 @@ class Protocol:
 
     start: from what: "scratch", "imagenet", or the data set of the run whose networks are fine-tuned. where: in the
     paper. changes: of the profile `paper`, each value with its source beside it. cells: of the paper's tables. departs:
-    in what it cannot be the paper's; such results are not set beside the paper's.
+    in what it cannot be the paper's, or what says so of a record; such results are not set beside the paper's.
     """
 
     data_set: str
@@ -45,7 +46,7 @@ class Protocol:
     where: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     cells: tuple[Cells, ...] = ()
-    departs: str = ""
+    departs: str | Callable[[Record], str] = ""
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,13 @@ class Start:
     """What the networks of a study start from.
 
     name: as in `Protocol`, or "file" for a checkpoint of which nothing else is known. path: the run's folder or the
-    file. digest: of the run's plan, or of what is in the file.
+    file. digest: of the run's plan, or of what is in the file. source: whose file it is, where INIT says so.
     """
 
     name: str
     path: Path | None = None
     digest: str = ""
+    source: str = ""
 
     @property
     def pretrained(self) -> bool:
@@ -67,8 +69,8 @@ class Start:
 
     def plan(self) -> dict:
         """What a study's plan says of it: nothing but "pretrained" where it is not a run or a file."""
-        more = {"init": {"name": self.name, "of": self.digest}} if self.path else {}
-        return {"pretrained": self.pretrained} | more
+        init = {"name": self.name, "of": self.digest} | ({"source": self.source} if self.source else {})
+        return {"pretrained": self.pretrained} | ({"init": init} if self.path else {})
 
 
 FROM_SCRATCH = Start(SCRATCH)
@@ -85,8 +87,8 @@ def start_of(parameters: Parameters, protocols: Sequence[Protocol], study: str =
     None for a study that is not the paper's first where INIT is a file, or a run of another study.
 
     Raises:
-        InputError: INIT holds no complete run of the paper's first study, or stands beside PRETRAINED; or the protocol
-            asks for a run and none is named.
+        InputError: INIT holds no complete run of the paper's first study, stands beside PRETRAINED, or names a source
+            that is not known, or one for a run; or the protocol asks for a run and none is named.
     """
     if parameters.init:
         if parameters.pretrained == "true":
@@ -95,7 +97,8 @@ def start_of(parameters: Parameters, protocols: Sequence[Protocol], study: str =
             )
         if study and not (parameters.init.is_dir() and read(parameters.init).study == study):
             return None
-        return _from(parameters.init, parameters.paper, study)
+        start = _from(parameters.init, parameters.paper, study)
+        return replace(start, source=_checked(parameters.init_source, start)) if parameters.init_source else start
     if parameters.pretrained != "auto":
         return Start(IMAGENET if parameters.pretrained == "true" else SCRATCH)
     own = [protocol for protocol in protocols if protocol.data_set == parameters.dataset]
@@ -113,6 +116,14 @@ def protocol_of(parameters: Parameters, start: Start, protocols: Sequence[Protoc
     """The protocol of the data set from that start; the first of the data set where none is; None without any."""
     own = [protocol for protocol in protocols if protocol.data_set == parameters.dataset]
     return next((protocol for protocol in own if protocol.start == start.name), own[0] if own else None)
+
+
+def _checked(source: str, start: Start) -> str:
+    if start.name != FILE:
+        raise InputError(f"INIT names the source {source!r} behind a colon; it is for files, and {start.path} is a run")
+    if source not in NAMED:
+        raise unknown("source of INIT", source, NAMED)
+    return source
 
 
 def _from(path: Path, paper: str, study: str) -> Start:

@@ -216,11 +216,24 @@ class Study:
         return record
 
     def _check_start(self, pending: list[Task]) -> None:
-        """Say what starts from which weights of INIT; fail now if it must fail, before any video is read."""
-        tasks = [task for task in pending if self.start.path and task.job.recipe and self._ready(task)]
-        first = {task.job.name: task for task in reversed(tasks)}
-        for task in reversed(first.values()):
-            say(f"{task.job.name}: {fresh_network(task)[1] or 'starts from no weights of INIT by its own name'}")
+        """Say what starts from which weights of INIT; fail now if it must fail, before any video is read.
+
+        Each job's network is built as its training will build it; those of earlier jobs serve untrained.
+        """
+        if not (self.start.path or self.start.pretrained):
+            return
+        tasks = {task.job.name: task for task in reversed(pending) if task.job.recipe}
+        needed = {name for task in tasks.values() for name in task.job.after}
+        built = {}
+        for name, task in reversed(tasks.items()):
+            try:
+                network, told = fresh_network(task, built)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+            if name in needed:
+                built[name] = network.state_dict()
+            if self.start.path and (told or not task.job.after):
+                say(f"{name}: {told or 'starts from no weights of INIT by its own name'}")
 
     def _results(self, pending: list[Task]) -> Iterator[tuple[Task, dict]]:
         left = _Left(pending, self.runtime.parallel)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from videoattn.weights.files import read_initial
 from videoattn.weights.initial import describe, load_initial
 
 State = dict[str, Tensor]
+NOTHING: Mapping[str, State] = MappingProxyType({})
 KEPT_STUDIES = 4
 _data: dict[tuple[Parameters, str, Profile], StudyData] = {}
 
@@ -112,8 +114,11 @@ def learning(log: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {"accuracy": last[-1], "slope": slope}
 
 
-def fresh_network(task: Task) -> tuple[nn.Module, str]:
-    """The network of a task as its training starts, and what of the weights of INIT went into it."""
+def fresh_network(task: Task, built: Mapping[str, State] = NOTHING) -> tuple[nn.Module, str]:
+    """The network of a task as its training starts, and what of the weights of INIT went into it.
+
+    built: states that stand in for those of earlier jobs, by name.
+    """
     torch.manual_seed(task.training_seed)
     experiments = _experiments(task)
     network = experiments.build(
@@ -121,14 +126,15 @@ def fresh_network(task: Task) -> tuple[nn.Module, str]:
         task.profile,
         classes=data_of(task).outputs,
         start=task.start,
-        weights=_weights(task),
+        weights=_weights(task, built),
     )
     if task.start.path is None or not task.job.initial:
         return network, ""
     path = initial_file(task.start.path, task.job.initial, task.seed)
     # The last layer of another data set is for other classes.
     head = task.start.name in (FILE, task.parameters.dataset)
-    return network, f"{path.name}: {describe(load_initial(network, path, head=head))}"
+    part = network.get_submodule(task.job.part)
+    return network, f"{path.name}: {describe(load_initial(part, path, head=head, source=task.start.source))}"
 
 
 def data_of(task: Task) -> StudyData:
@@ -154,10 +160,12 @@ def _experiments(task: Task):
     return module_of(task.parameters.paper, task.study)
 
 
-def _weights(task: Task) -> Callable[[str], State]:
+def _weights(task: Task, built: Mapping[str, State]) -> Callable[[str], State]:
     """The weights of earlier jobs: of this run those that the job comes after, of the run INIT any other."""
 
     def weights(name: str) -> State:
+        if name in built and name in task.job.after:
+            return built[name]
         if task.start.path and name not in task.job.after:
             return read_initial(initial_file(task.start.path, name, task.seed))
         return task.run.weights(name, task.seed)

@@ -8,8 +8,9 @@ With fold = C // fraction, channel c of frame t becomes
     y_t = x_t-1    fold <= c < 2 fold
     y_t = x_t      2 fold <= c
 
-and zero where that frame lies beyond the clip. The shift stands before the first convolution of every residual block;
-the identity path keeps the unshifted maps.
+and zero where that frame lies beyond the clip. The shift stands before the first convolution of every residual block,
+or of every second one, the first of a stage included, where layer3 has 23 blocks or more, as the authors have it in
+ResNet-101; the identity path keeps the unshifted maps.
 
 Departures: none.
 """
@@ -23,6 +24,7 @@ from videoattn.errors import InputError
 from videoattn.layers.attach import FoldedTime
 
 NAME = "shift"
+MANY = 23  # blocks
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
@@ -65,7 +67,9 @@ class TemporalShift(nn.Module):
 
 
 def add_temporal_shift(backbone: ResNet, *, frames: int, fraction: int = 8) -> ResNet:
-    """Put a shift before the first convolution of every residual block, in place; returns the backbone.
+    """Put a shift before the first convolution of residual blocks, in place; returns the backbone.
+
+    All blocks get one; where layer3 has `MANY` of them or more, every second block of each stage, from its first on.
 
     The shift becomes a child of that convolution and a hook applies it to the input. It has no state: the keys of the
     backbone's `state_dict` stay as they were, so that ImageNet weights load before or after. Deep copies and pickles
@@ -82,6 +86,7 @@ def add_temporal_shift(backbone: ResNet, *, frames: int, fraction: int = 8) -> R
     if not isinstance(backbone, ResNet):
         raise InputError(f"the backbone is a {type(backbone).__name__}; one of timm's ResNets is expected")
     hosts = {}
+    step = 2 if len(backbone.layer3) >= MANY else 1
     for stage in STAGES:
         for i, block in enumerate(backbone.get_submodule(stage)):
             path = f"{stage}.{i}"
@@ -94,7 +99,8 @@ def add_temporal_shift(backbone: ResNet, *, frames: int, fraction: int = 8) -> R
                     f"fraction={fraction}: {path} has {block.conv1.in_channels} channels, of which none would move; "
                     f"at most {block.conv1.in_channels} is possible"
                 )
-            hosts[block.conv1] = TemporalShift(frames=frames, fraction=fraction)
+            if i % step == 0:
+                hosts[block.conv1] = TemporalShift(frames=frames, fraction=fraction)
     for host, shift in hosts.items():
         host.add_module(NAME, shift)
         host.register_forward_pre_hook(run_shift)

@@ -34,7 +34,8 @@ def departures(record: Record, protocol: Protocol, profile: Any, counts: Mapping
         return [f"its profile is {record.profile}, not paper"]
     if record.parameters.get("STEPS"):
         return [f"it is a dry run (STEPS={record.parameters['STEPS']})"]
-    found = [protocol.departs] if protocol.departs else []
+    departs = protocol.departs(record) if callable(protocol.departs) else protocol.departs
+    found = [departs] if departs else []
     found += [] if record.complete else ["it is not complete"]
     start = started_from(record.recipe)
     found += [] if start == protocol.start else [f"its networks start from {start}, not from {protocol.start}"]
@@ -94,8 +95,12 @@ def kinds_of(record: Record) -> tuple[str, ...]:
 
 
 def _markdown(cells: Sequence[tuple[Line, str]], paper: str, here: str) -> str:
-    table = [(line.row, line.column, line.value, value) for line, value in cells]
-    return pd.DataFrame(table, columns=["model", "column", paper, here]).to_markdown(index=False, disable_numparse=True)
+    """The rows that were run, and a line that counts the others."""
+    rows = [(line.row, line.column, line.value, value) for line, value in cells if value != NOT_RUN]
+    table = pd.DataFrame(rows, columns=["model", "column", paper, here]).to_markdown(index=False, disable_numparse=True)
+    left = len(cells) - len(rows)
+    told = f"Not run: {left} of the paper's {len(cells)} rows." if left else ""
+    return "\n\n".join(filter(None, (table if rows else "", told)))
 
 
 def _mean(records: Sequence[Record], row: str, metric: str) -> str:

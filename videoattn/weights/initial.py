@@ -4,6 +4,7 @@ Networks here take RGB from 0 to 1, normalised by ImageNet's mean and standard d
 those of a file take, its source says (`videoattn.weights.sources`); the first convolution is converted from it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from videoattn.backbones.inflated import ClipNetwork, inflated_kernel
 from videoattn.backbones.resnet import averaged_kernel
 from videoattn.errors import InputError
 from videoattn.layers import input_offset
+from videoattn.layers.non_local import NonLocalBlock
+from videoattn.layers.temporal_shift import NAME as SHIFT
 from videoattn.weights.files import read_initial
 from videoattn.weights.inputs import FLOW, IMAGENET, Input, converted
 from videoattn.weights.key_names import block_of, by_name, canonical, is_last
@@ -32,7 +35,8 @@ class LoadReport:
     Args:
         loaded: keys of the network that got weights. missing: those that stay as initialised.
         unused: keys of the file that are for nothing in the network.
-        shapes: (key, shape in the file, shape in the network) of a last layer that is for other classes.
+        shapes: (key, shape in the file, shape in the network) of a last layer for other classes, or over other
+            features.
         adapted: likewise of kernels that were averaged or inflated to fit.
         others: what the file holds beside the state dict.
         source: whose file it is taken for. input: what its first convolution was converted from; None where it was not.
@@ -82,7 +86,7 @@ def load_weights(
 
     Args:
         state: as `videoattn.weights.files.read_weights` gives it.
-        head: with the last layer, if it is for as many classes; otherwise it stays as initialised.
+        head: with the last layer, if it has the same shape; otherwise it stays as initialised.
         average_first: a first convolution over other than three channels, such as flow, takes each from the mean over
             RGB (L. Wang et al., Temporal Segment Networks, section 3.1).
         source: whose file it is, one of `videoattn.weights.sources.NAMED`; left out, as the names in it tell.
@@ -99,8 +103,12 @@ def load_weights(
     expected |= offsets
     names = {key: canonical(key) for key in expected}
     use = {key: given[key] for key in expected if key in given}
+    if origin.zero:
+        blocks = {block_of(names[key]) for key in use}
+        zero = [key for key in expected if key not in use and re.search(origin.zero, names[key])]
+        use |= {key: torch.zeros_like(expected[key]) for key in zero if block_of(names[key]) in blocks}
     last = {key for key in use if is_last(names[key])}
-    other = any(use[key].shape[:1] != expected[key].shape[:1] for key in last)
+    other = any(use[key].shape != expected[key].shape for key in last)
     shapes = [_shapes(key, use, expected) for key in use if head and other and key in last]
     parts = {block_of(name) for key, name in names.items() if key not in use} - {""}
     left = {key for key in use if block_of(names[key]) in parts} | (last if other or not head else set())
@@ -119,10 +127,17 @@ def load_weights(
         weight = f"{key.rpartition('.')[0]}.weight"
         if key in expected and weight in found:  # of weights that were here before
             found.setdefault(key, torch.zeros(expected[weight].shape[1]))
+    for key in expected:
+        norm, _, entry = key.rpartition(".")
+        if entry == "num_batches_tracked" and f"{norm}.running_mean" in found:  # in a file from before there was one
+            found.setdefault(key, torch.zeros_like(expected[key]))
     missing = tuple(key for key in expected if key not in found)
     unused = tuple(old for old, key in zip(state, given, strict=True) if key not in found)
     _check_share(network, names, missing, unused)
     _check_norms(network, origin)
+    keys = {key: old for old, key in zip(state, given, strict=True)}
+    _check_blocks(network, {key: keys[key] for key in found if key in keys})
+    shifts = _check_shifts(network, state)
     loaded, there = tuple(found), None
     if first in found:
         there = _input_of(origin, found[first], averaged=found[first].shape[1] != use[first].shape[1])
@@ -133,25 +148,31 @@ def load_weights(
         if entry == input_offset.NAME:
             input_offset.set_offset(network.get_submodule(path), found[key])
     network.load_state_dict(found, strict=False)
-    used = [old for old, key in zip(state, given, strict=True) if key in found]
     return LoadReport(
         loaded=loaded,
         missing=missing,
         unused=unused,
         shapes=tuple(shapes),
-        adapted=tuple(_shapes(key, use, expected) for key in use if use[key].shape != expected[key].shape),
+        adapted=tuple(
+            _shapes(key, use, expected)
+            for key in use
+            if use[key].shape != expected[key].shape and use[key].dim() > 2  # others lose an axis of length 1
+        ),
         others=getattr(state, "others", ()),
         source=origin,
         input=there,
-        notes=origin.left_open(used),
+        notes=origin.left_open(keys[key] for key in found if key in keys) + (() if origin is OWN else shifts),
     )
 
 
 def load_initial(network: nn.Module, path: Path, *, head: bool, source: str = "") -> LoadReport:
-    """`load_weights` of the file that INIT names; what it refuses names the file."""
+    """`load_weights` of the file that INIT names; what it refuses names the file.
+
+    Weights for RGB may start a network of flow, whose first convolution then takes their mean (`average_first`).
+    """
     state = read_initial(path)
     try:
-        return load_weights(network, state, head=head, source=source)
+        return load_weights(network, state, head=head, average_first=True, source=source)
     except InputError as error:
         raise InputError(f"INIT is {path}: {error}") from error
 
@@ -162,7 +183,14 @@ def describe(matched: LoadReport) -> str:
     lines += [f"taken for a file of {matched.source.of} ({matched.source.name})"]
     lines += [f"its input: {matched.input}; converted to ours"] if matched.input else []
     lines += [f"left open: {note}" for note in matched.notes]
-    lines += [f"made to fit: {_listed(map(_changed, matched.adapted))}"] if matched.adapted else []
+    averaged = [shapes for shapes in matched.adapted if _averaged(*shapes[1:])]
+    fitted = [shapes for shapes in matched.adapted if shapes not in averaged]
+    if averaged:
+        lines.append(
+            "of RGB, for other channels: each takes the mean of the three kernels, the cross-modality start of TSN, "
+            f"section 3.1: {_listed(map(_changed, averaged))}"
+        )
+    lines += [f"made to fit: {_listed(map(_changed, fitted))}"] if fitted else []
     lines += [f"last layer for other classes: {_listed(map(_changed, matched.shapes))}"] if matched.shapes else []
     for what, keys in (("as initialised", matched.missing), ("not used of the file", matched.unused)):
         parts = Counter(map(_part, keys))
@@ -215,6 +243,36 @@ def _check_norms(network: nn.Module, source: Source) -> None:
             )
 
 
+def _check_blocks(network: nn.Module, keys: Mapping[str, str]) -> None:
+    """Raise `InputError` if a non-local block of another program is to be loaded into one that computes otherwise.
+
+    Args:
+        keys: of the network's weights that are loaded, and theirs in the file.
+    """
+    for path, block in network.named_modules():
+        found = re.search(r"(?<![^.])(?:nl|non_local_block)\.g\.(0\.)?", keys.get(f"{path}.g.weight", ""))
+        if found and isinstance(block, NonLocalBlock) and (block.pool, block.scale) != (bool(found[1]), 1.0):
+            raise InputError(
+                f"the file has {keys[f'{path}.g.weight']}, of a non-local block {'with' if found[1] else 'without'} a "
+                f"pool and without a scale; {path} of the network is one {'with' if block.pool else 'without'} a pool "
+                f"{'and without' if block.scale == 1.0 else 'but with'} a scale"
+            )
+
+
+def _check_shifts(network: nn.Module, state: Iterable[str]) -> tuple[str, ...]:
+    """Raise `InputError` if the file's network shifts frames, and not where this network does; what the file leaves
+    open, if it has the names of a network without shifts and this one has some."""
+    there = {canonical(key) for key in state if re.search(r"(?<![^.])conv1(\.conv)?\.net\.weight$", key)}
+    there = {name.replace(".conv1.conv.", ".conv1.") for name in there}
+    here = {canonical(f"{path}.weight") for path, module in network.named_modules() if hasattr(module, SHIFT)}
+    if there and there != here:
+        raise InputError(
+            f"the file's network shifts frames before {len(there)} convolutions ({_listed(sorted(there))}), this one "
+            f"before {len(here)} ({_listed(sorted(here)) or 'none'})"
+        )
+    return (f"whether its network shifts frames; this one does, before {len(here)} convolutions",) * bool(here > there)
+
+
 def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Tensor:
     """The tensor, a kernel inflated in time (`inflate`) or averaged over RGB (`average`) where the shape needs it, a
     batch norm's without the axis in front."""
@@ -222,9 +280,14 @@ def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Te
         tensor = tensor[0]
     if inflate and tensor.dim() == 4 and len(shape) == 5:
         tensor = inflated_kernel(tensor, shape[2])
-    if average and tensor.dim() == len(shape) and tensor.shape[1] == 3 != shape[1]:
+    if average and _averaged(tuple(tensor.shape), shape):
         tensor = averaged_kernel(tensor, shape[1])
     return tensor
+
+
+def _averaged(found: Shape, expected: Shape) -> bool:
+    """Whether a kernel for RGB can be made one for other channels by averaging."""
+    return len(found) == len(expected) > 2 and found[1] == 3 != expected[1]
 
 
 def _check_share(network: nn.Module, names: Mapping[str, str], missing: Iterable[str], unused: Iterable[str]) -> None:

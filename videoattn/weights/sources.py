@@ -14,12 +14,34 @@ from torch import Tensor
 
 from videoattn.errors import InputError, unknown
 from videoattn.weights.inputs import CAFFE, FLOW, HALVES, IMAGENET, TSN_FLOW, Input
-from videoattn.weights.key_names import caffe_style_name, lite0_name, mfnet_name, mmcv_name
+from videoattn.weights.key_names import (
+    aia_name,
+    caffe_style_name,
+    eco_name,
+    gst_name,
+    lite0_name,
+    mfnet_name,
+    mmcv_name,
+    tsm_name,
+    vgg_name,
+)
 
 
 def as_it_is(name: str, tensor: Tensor) -> Tensor:
     """The values of weights that mean the same in the file and here."""
     return tensor
+
+
+def convolved(name: str, tensor: Tensor) -> Tensor:
+    """A linear layer of torchvision's VGG as the convolution over 7 x 7, or 1 x 1, places that timm makes of it."""
+    sides = {"pre_logits.fc1.weight": 7, "pre_logits.fc2.weight": 1}
+    side = sides.get(name)
+    return tensor.unflatten(1, (-1, side, side)) if side and tensor.dim() == 2 else tensor
+
+
+def max_first(name: str, tensor: Tensor) -> Tensor:
+    """Kernels of AIA's gates: their authors put the maximum before the mean, here the mean is first."""
+    return tensor.flip(1) if name.endswith(".conv.weight") and ".contexts." in name else tensor
 
 
 @dataclass(frozen=True)
@@ -32,6 +54,7 @@ class Source:
         names: our canonical name of a weight to the file's (`videoattn.weights.key_names`).
         rgb, flow: what its networks see; None where it has none, or does not say.
         values: our canonical name and the file's tensor to the tensor for us.
+        zero: a regular expression of our canonical names of weights that are 0 where the file has none.
         refused: regular expressions of keys that make a file another network than ours, and what it is.
         notes: regular expressions of keys, and what the file leaves open about these weights.
         epsilon: of its batch norms; None where any is possible.
@@ -44,6 +67,7 @@ class Source:
     rgb: Input | None = IMAGENET
     flow: Input | None = None
     values: Callable[[str, Tensor], Tensor] = as_it_is
+    zero: str | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     epsilon: float | None = 1e-5
@@ -61,15 +85,68 @@ class Source:
         return tuple(note for pattern, note in self.notes.items() if any(re.search(pattern, key) for key in keys))
 
 
+VIDEO_RESNETS = r"(^|\.)layer\d\.\d+\.conv[12]\.0\."
+SHIFTS = {
+    r"(^|\.)layer2\.net\.": "its network pools over time before layer2 (temporal_pool); those here keep all frames",
+    r"(^|\.)layer\d\.\d+\.net\.": "its network shifts the input of whole blocks (place 'block'); those here shift that "
+    "of the first convolution, and the identity path keeps its frames",
+}
 OWN = Source("own", "this repository", flow=FLOW, epsilon=None)
-PLAIN = Source("plain", "torchvision, timm (ImageNet's mean and deviation) or others with their names", epsilon=None)
+PLAIN = Source(
+    "plain",
+    "torchvision, timm (ImageNet's mean and deviation) or others with their names",
+    refused=SHIFTS,
+    epsilon=None,
+)
 SOURCES = (
+    Source(
+        "p3d",
+        "github.com/qijiezhao/pseudo-3d-pytorch",
+        marks=r"(^|\.)conv1_custom\.",
+        refused={
+            r"(^|\.)conv1_custom\.": "github.com/qijiezhao/pseudo-3d-pytorch is another network than the P3D of its "
+            "authors, which is built here: the temporal convolution has a ReLU before the sums of P3D-B and P3D-C, "
+            "P3D-C's is not halved, the pool of the stem is padded, and pools drop the last frame of an odd number"
+        },
+    ),
+    Source(
+        "gst",
+        "GST's authors, github.com/chenxuluo/GST-video",
+        marks=r"(^|\.)layer\d\.\d+\.Tconv\.",
+        names=gst_name,
+    ),
+    Source(
+        "aia",
+        "AIA's authors, github.com/haoyanbin918/Attention-in-Attention",
+        marks=r"(^|\.)layer\d\.\d+\.eft[12]?\.[CTHW]_conv\.",
+        names=aia_name,
+        values=max_first,
+        refused={
+            r"(^|\.)layer3\.22\.": "in ResNet-101 of AIA's authors every second block of layer3 has neither shift nor "
+            "gate; here every block has a gate, and shifts are where TSM's authors have them"
+        },
+        notes={
+            r"\.eft[12]?\.": "which module the gates are (CinST and STinC have the same names) and whether frames are "
+            "shifted; both are taken to be as in the network"
+        },
+    ),
     Source(
         "mfnet",
         "MF-Net's authors, github.com/cypw/PyTorch-MFNet",
         marks=r"(^|\.)conv\d\.B\d\d\.conv_[imw]\d\.",
         names=mfnet_name,
         rgb=Input((124.0, 117.0, 104.0), (1 / 0.0167,), "RGB"),
+    ),
+    Source(
+        "eco",
+        "ECO, github.com/mzolfaghari/ECO-pytorch",
+        marks=r"(^|\.)res[345][ab]_[12]\.",
+        names=eco_name,
+        rgb=CAFFE,
+        refused={
+            r"(^|\.)res3a_1\.": "an early ECO of the port, which has two convolutions more and no shortcuts with one; "
+            "the authors' has res3a_2 alone, res4a_down and res5a_down"
+        },
     ),
     Source(
         "bn-inception",
@@ -80,17 +157,41 @@ SOURCES = (
         flow=Input((128.0,), (1.0,)),
     ),
     Source(
+        "vgg",
+        "torchvision's VGG",
+        marks=r"(^|\.)classifier\.6\.",
+        names=vgg_name,
+        values=convolved,
+    ),
+    Source(
+        "torchvision-video",
+        "torchvision's video ResNets",
+        marks=VIDEO_RESNETS,
+        refused={
+            VIDEO_RESNETS: "r3d_18, mc3_18 and r2plus1d_18 are the network of no paper here: their stems span three "
+            "frames and have no pool, and their stages halve time"
+        },
+    ),
+    Source(
         "mmaction2",
         "github.com/open-mmlab/mmaction2",
-        marks=r"(^|\.)layer\d\.\d+\.(block\.)?conv\d\.conv\.",
+        marks=r"(^|\.)layer\d\.(net\.)?\d+\.(block\.|net\.)?conv\d\.conv\.",
         names=mmcv_name,
         flow=Input((128.0,), (128.0,)),
+        zero=r"\.attached(_\d+)?\.(block\.)?out\.bias$",  # mmcv leaves it to the batch norm behind
+        refused=SHIFTS,
+        notes={
+            r"\.non_local_block\.theta\.": "whether the non-local blocks take a softmax (MMAction2's dot-product "
+            "configuration has the same names); they are taken for embedded Gaussian ones without a scale"
+        },
     ),
     Source(
         "tsn",
         "TSN's and TSM's authors, github.com/yjxiong/tsn-pytorch and github.com/mit-han-lab/temporal-shift-module",
         marks=r"(^|\.)base_model\.",
+        names=tsm_name,
         flow=TSN_FLOW,
+        refused=SHIFTS,
     ),
     Source(
         "lite0",

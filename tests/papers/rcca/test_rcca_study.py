@@ -18,6 +18,7 @@ from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.experiments import (
     BACKBONES,
     CELLS,
+    OF_OTHERS,
     PAPER,
     PROFILES,
     VARIANTS,
@@ -160,7 +161,7 @@ def test_jobs_of_each_kind_and_other_numbers_of_crops():
         assert (other.name, other.settings) == ("1-crop", replace(clips, test_crops=1))
     assert job("tsm-r3", PAPER, FROM_SCRATCH).extra_tests == ()
     assert {row.name for row in rows(own)} == {*VARIANTS, *(f"{name} 1-crop" for name in VARIANTS)}
-    assert {row.name for row in rows(PAPER)} == set(VARIANTS) == set(CELLS) | set(BACKBONES)
+    assert {row.name for row in rows(PAPER)} == set(VARIANTS) == {*CELLS, *BACKBONES, *OF_OTHERS}
 
 
 def test_the_places_of_the_marks_go_with_the_clips():

@@ -3,6 +3,7 @@ r"""What is trained and compared for attention before and after; the one place t
 Values of the profile `paper` are those of Z. Zhou et al., section IV, cited beside them.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -13,8 +14,9 @@ from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.interruption import InterruptionProbe
 from videoattn.engine.experiment import Job, Row, TestSet, Weights, no_weights
 from videoattn.engine.experiment import Profile as BaseProfile
-from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Cells, Protocol, Start
+from videoattn.engine.protocol import FILE, FROM_SCRATCH, IMAGENET, Cells, Protocol, Start
 from videoattn.engine.recipe import Recipe
+from videoattn.engine.record import Record
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.locations import cache_root
@@ -328,25 +330,40 @@ def backbone(variant: Variant, profile: Profile, *, classes: int) -> ECO:
 #
 # Training is that of section IV-A on all of them (the profile `paper`). "imagenet" stands here for weights of the
 # user's file: the paper's 2D part starts from those that TSN's authors trained on Kinetics-400, which lie in the same
-# place. Table III, of one split, and the rows of other papers are left out. Dropout and epochs of fine-tuning are
-# "adjusted according to the size of data sets", to what is not printed: here they stay. Frames stand in the
-# middle of segments, exactly; the paper has no public code, and ECO's cuts segments to whole numbers of frames.
+# place; "file" for a file of all of ECO, as of its public PyTorch port. Table III, of one split, and the rows of other
+# papers are left out. Dropout and epochs of fine-tuning are "adjusted according to the size of data sets", to what is
+# not printed: here they stay. Frames stand in the middle of segments, exactly; the paper has no public code, and ECO's
+# cuts segments to whole numbers of frames.
+TESTED = "what is tested on Kinetics-400 is its validation set, where table IV says test set"
 BEFORE = (
     "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400; the weights of the 2D "
-    "part are the paper's only if your file holds those of BN-Inception trained on Kinetics-400 (section IV-A); what "
-    "is tested on Kinetics-400 is its validation set, where table IV says test set"
+    "part are the paper's only if your file holds those of BN-Inception trained on Kinetics-400 (section IV-A); "
+    + TESTED
 )
+PARTS = {"spatial": "the 2D part", "side": "ECO's 2D side", "temporal": "the 3D part"}
 ACCURACIES = tuple(line.ours for line in lines("banet", "II", columns=("UCF101",)))
 
 
+def started(record: Record) -> str:
+    """In what networks that start from a file of weights cannot be the paper's, by what the file gave."""
+    told = "\n".join(result.get("initial", "") for result in record.results)
+    fresh = " ".join(re.findall("^as initialised: (.*)$", told, re.MULTILINE))
+    parts = [name for part, name in PARTS.items() if f"{part} (" in fresh]
+    what = f"{' and '.join(parts)} of some networks start at random" if parts else "the networks start from a whole ECO"
+    return (
+        f"{what}, where the paper takes BN-Inception and a 3D ResNet-18, each trained on Kinetics-400 (section IV-A); "
+        f"{TESTED}"
+    )
+
+
 def _tuned(data_set: str, column: str) -> Protocol:
+    """From the networks of a run on Kinetics-400, of which its own protocol says in what they are not the paper's."""
     return Protocol(
         data_set=data_set,
         start="kinetics400",
         where="section IV-A, table II",
         changes={"jobs": ACCURACIES},
         cells=(Cells(table="II", columns=(column,), splits=(1, 2, 3)),),
-        departs=BEFORE,
     )
 
 
@@ -357,6 +374,13 @@ PROTOCOLS = (
         where="section IV-A, tables IV to VII",
         cells=tuple(Cells(table=table) for table in ("IV", "V", "VI", "VII")),
         departs=BEFORE,
+    ),
+    Protocol(
+        data_set="kinetics400",
+        start=FILE,
+        where="section IV-A, tables IV to VII",
+        cells=tuple(Cells(table=table) for table in ("IV", "V", "VI", "VII")),
+        departs=started,
     ),
     _tuned("ucf101", "UCF101"),
     _tuned("hmdb51", "HMDB51"),

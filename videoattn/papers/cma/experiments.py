@@ -32,6 +32,7 @@ from videoattn.papers.cma.network import (
     feature_path,
 )
 from videoattn.papers.cma.rivals import ADD, ATTENTION, UNIFORM
+from videoattn.weights.initial import load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +290,7 @@ def build(
         if started:
             _load_all_but_blocks(network, weights(started))
         if variant.transfer:
-            _load_all_but_last(network, weights(variant.after[0]))
+            _load_all_but_last(network, weights(variant.after[0]), start.source)
             network.train_last_layer()
         return network
     if variant.kind == "stacked":
@@ -303,7 +304,7 @@ def build(
     )
     network = CMANetwork(**branches, positions=positions, dims=dims, exchanged=variant.exchanged)
     if variant.transfer:
-        _load_all_but_last(network, weights(variant.after[0]))
+        _load_all_but_last(network, weights(variant.after[0]), start.source)
         network.train_last_layer(variant.stream)
     elif variant.kind == "p3d-cma":
         for s, name in (("rgb", variant.after[0]), ("flow", variant.after[1])):
@@ -356,11 +357,9 @@ def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("backbone."): value for name, value in state.items()}
 
 
-def _load_all_but_last(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Take over all but the last layers, which stay as they are initialised."""
-    last = tuple(f"{path}." for path in network.last_layers())
-    kept = {name: value for name, value in state.items() if not name.startswith(last)}
-    network.load_state_dict(network.state_dict() | kept)
+def _load_all_but_last(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Take over all but the last layers, which stay as they are initialised; `source` as in `load_weights`."""
+    load_weights(network, state, head=False, source=source)
 
 
 def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
@@ -413,7 +412,8 @@ def job(name: str, profile: Profile, start: Start) -> Job:
         probe=profile.probe.second() if variant.transfer else profile.probe,
         flow=FlowSettings(algorithm=profile.flow, short_side=clips.short_side, aspect=clips.aspect),
         after=after,
-        initial="" if variant.after else name,
+        initial=variant.warm if variant.first else "" if variant.after else name,
+        part=f"streams.{variant.stream}" if variant.first else "",
     )
 
 

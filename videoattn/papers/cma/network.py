@@ -134,10 +134,6 @@ class SingleStream(Freezable):
         """Train the last layer alone (section 5.7)."""
         self.freeze([f"backbone.{path}" for path in all_but(self.backbone, last_layer(self.backbone))])
 
-    def last_layers(self) -> tuple[str, ...]:
-        """Module paths of the last layers."""
-        return (f"backbone.{last_layer(self.backbone)}",)
-
 
 class StackedStreams(nn.Module):
     """One network on the channels of both streams at once, without two branches: fusion before the first layer.
@@ -281,10 +277,6 @@ class CMANetwork(Freezable):
         self.train_only(stream)
         kept = all_but(self.streams[stream], last_layer(self.streams[stream]))
         self.freeze([*self.frozen, f"blocks.{stream}", *(f"streams.{stream}.{path}" for path in kept)])
-
-    def last_layers(self) -> tuple[str, ...]:
-        """Module paths of the last layers, of the RGB branch first."""
-        return tuple(f"streams.{s}.{last_layer(branch)}" for s, branch in self.streams.items())
 
     def prune(self, stream: str, *, identity_blocks: bool = False) -> "CMANetwork":
         """A copy that gives only the scores of one branch, without the layers of the other that cannot reach them.
