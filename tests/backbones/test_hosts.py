@@ -59,6 +59,18 @@ def test_stages_end_where_maps_have_their_size(name, paths, channels):
     assert sides == {f"conv{n}": (1, c, 224 // 2**n, 224 // 2**n) for n, c in zip((2, 3, 4, 5), channels, strict=True)}
 
 
+def test_of_several_maps_of_a_size_a_stage_ends_with_the_last():
+    network = nn.Identity()
+    sizes = ((4, "a", 1), (8, "b", 2), (8, "c", 3), (16, "d", 4), (32, "e", 5), (32, "f", 6))
+    network.feature_info = [{"reduction": r, "module": path, "num_chs": c} for r, path, c in sizes]
+    assert {name: tuple(stage) for name, stage in stages(network).items()} == {
+        "conv2": ("a", 1),
+        "conv3": ("c", 3),
+        "conv4": ("d", 4),
+        "conv5": ("f", 6),
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -206,6 +218,9 @@ def test_weights_of_timm_get_the_input_that_they_are_for(fetched, name, mean, st
         expected = theirs((rgb - mean) / std if mean else usual)
         torch.testing.assert_close(ours(usual), expected, rtol=1e-4, atol=1e-5)
         assert torch.allclose(theirs(usual), expected, rtol=1e-3) == (mean is None)
+        other = host(name, classes=1000).eval()
+        other.load_state_dict(ours.state_dict())  # a checkpoint goes into a network that has no offset yet
+        torch.testing.assert_close(other(usual), expected, rtol=1e-4, atol=1e-5)
     assert ("offset" in dict(ours.get_submodule(facts(name).first[0]).named_buffers())) == (mean is not None)
 
 

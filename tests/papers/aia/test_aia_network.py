@@ -138,3 +138,5 @@ def test_gates_of_another_host_stand_behind_its_stages():
     for gate, given, output in seen:
         video = given.unflatten(0, (2, 3)).transpose(1, 2)
         torch.testing.assert_close(gate.block(video).transpose(1, 2).flatten(0, 1), output)
+    rival = gated(tsn("test_efficientnet", classes=5, frames=3), "S3D-G").eval()  # as wide as the stages
+    assert not torch.allclose(rival(clip), detach(network)(clip))
