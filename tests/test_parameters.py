@@ -36,6 +36,7 @@ def test_defaults():
         "jobs": (),
         "pretrained": "auto",
         "init": None,
+        "backbone": "",
         "steps": 0,
         "parallel": -1,
         "workers": -1,

@@ -174,7 +174,8 @@ def test_everything_imported_is_declared(project):
 
 def test_the_lock_holds_every_dependency(project):
     lock = locked((ROOT / "requirements.lock").read_text())
-    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["test"], *extras["offline"]]
     assert [name for name in wanted if normal(name) not in lock] == []
     exact = {normal(name): name.partition("==")[2] for name in wanted if "==" in name}
     assert exact.keys() == {"torch", "torchvision"}

@@ -125,6 +125,24 @@ def ucf101(tmp_path):
     return root
 
 
+def test_another_host_changes_the_profile_and_keeps_the_jobs_that_can_have_it(demo):
+    with pytest.raises(InputError, match="BACKBONE is 'resnet18', but demo has networks of its own: leave it empty"):
+        asked(BACKBONE="resnet18")
+    demo.hosted = lambda profile, name: replace(
+        profile, size=len(name), jobs=tuple(job for job in profile.jobs if job in "abc")
+    )
+    assert asked(BACKBONE="resnet18", PROFILE="full")[0] == replace(CHECK, size=8)
+    assert asked(BACKBONE="test_convnext", JOBS="c")[0] == replace(CHECK, size=13, jobs=("a", "c"))
+    assert asked(JOBS="d")[0].size == 1
+    with pytest.raises(InputError, match="with which d cannot be run: name some in JOBS of a, b, c"):
+        asked(BACKBONE="resnet18", JOBS="a,d")
+    demo.PROFILES = {**paper.PROFILES, "quick": replace(CHECK, jobs=("d",))}
+    with pytest.raises(InputError, match="with which d cannot be run"):
+        asked(BACKBONE="resnet18", PROFILE="quick")
+    with pytest.raises(InputError, match="BACKBONE is 'resnet5x': timm has no network 'resnet5x'; nearest: resnet5"):
+        asked(BACKBONE="resnet5x")
+
+
 def test_jobs_may_be_any_and_bring_what_they_need(demo):
     demo.VARIANTS = {**paper.VARIANTS, "e": paper.Variant(after=("c", "b"))}
     demo.job = lambda name, profile, start: replace(

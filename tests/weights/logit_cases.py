@@ -10,6 +10,7 @@ import torch
 import torchvision
 from caffe_bn_inception import Interpreter, random_file
 from eco_cases import CASES as ECO_CASES
+from lite0_cases import CASES as LITE0_CASES
 from other_programs import AIA, MEAN, STD, Drawn, ResNet, coloured, gst, mfnet, pixels
 from random_weights import randomise
 from torch import Tensor, nn
@@ -183,4 +184,5 @@ CASES: dict[str, Callable[[], Pair]] = {
     "gst: GST": gst_authors,
     "mfnet: MF-Net": mfnet_authors,
     **ECO_CASES,
+    **LITE0_CASES,
 }

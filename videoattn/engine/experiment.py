@@ -14,8 +14,9 @@ A study lies in `videoattn.papers.<paper>.experiments`, a further one of the sam
     HEADLINE    of these, what the README shows: (label, row)
 
 and, where it has any of these, `scores` for jobs that train no network, `inspect` for what is measured of trained
-networks on the probe, `inputs` for what the probe's clips get besides frames, and, in a study that is not the paper's
-first, DATA_SETS, on which it runs.
+networks on the probe, `inputs` for what the probe's clips get besides frames, `hosted`, (profile, name) -> profile
+with timm's network of that name as host of the paper's blocks and with those of its jobs that can have it, and, in a
+study that is not the paper's first, DATA_SETS, on which it runs.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ from types import ModuleType
 
 from torch import Tensor
 
+from videoattn.backbones.hosts import facts
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import cifar100
 from videoattn.data.flow.cache import FlowSettings
@@ -165,6 +167,10 @@ def sized(parameters: Parameters, study: str = "") -> tuple[Profile, Start] | No
         profile = _on_videos(parameters, profile, start, experiments)
     if flow and parameters.flow != "auto":
         profile = replace(profile, flow=parameters.flow)
+    if parameters.backbone and not hasattr(experiments, "hosted"):
+        if study:
+            return None
+        raise InputError(f"BACKBONE is {parameters.backbone!r}, but {paper} has networks of its own: leave it empty")
     names = [name for name in parameters.jobs if name in experiments.VARIANTS]
     others = [name for other in studies(paper) if other != study for name in module_of(paper, other).VARIANTS]
     for name in parameters.jobs:
@@ -174,6 +180,8 @@ def sized(parameters: Parameters, study: str = "") -> tuple[Profile, Start] | No
         if study:
             return None
         raise InputError(f"JOBS is {','.join(parameters.jobs)!r}: name one of the first study too: {profile.jobs}")
+    if parameters.backbone:
+        profile = _on_host(parameters, replace(profile, jobs=tuple(names or profile.jobs)), experiments)
     recipes = {
         field.name: dry_run(getattr(profile, field.name), parameters.steps)
         for field in dataclasses.fields(profile)
@@ -211,6 +219,24 @@ def _on_videos(parameters: Parameters, profile: Profile, start: Start, experimen
     if own.start not in (start.name, *SCRATCHED):  # its jobs fine-tune networks that are not there
         profile = replace(profile, jobs=changes.get("jobs", experiments.PROFILES["paper"].jobs))
     return profile
+
+
+def _on_host(parameters: Parameters, profile: Profile, experiments: ModuleType) -> Profile:
+    """The profile with BACKBONE as host and the jobs that can have it; raises InputError where it cannot be."""
+    name = parameters.backbone
+    try:
+        facts(name)
+        found = experiments.hosted(profile, name)
+    except InputError as error:
+        raise InputError(f"BACKBONE is {name!r}: {error}") from error
+    without = [job for job in profile.jobs if job not in found.jobs]
+    if not found.jobs or (parameters.jobs and without):
+        possible = experiments.hosted(replace(profile, jobs=tuple(experiments.VARIANTS)), name).jobs
+        raise InputError(
+            f"BACKBONE is {name!r}, with which {', '.join(without)} cannot be run: name some in JOBS of "
+            f"{', '.join(possible) or 'none'}"
+        )
+    return found
 
 
 def _check_flow(parameters: Parameters, reads: bool) -> None:

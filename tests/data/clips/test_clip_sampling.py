@@ -1,5 +1,6 @@
 """Which frames of a video make a clip, against plain loops, and which settings are refused."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videoattn.data.clips.settings import ClipSettings, field_indices, frame_indices
+from videoattn.data.clips.settings import ClipSettings, field_indices, frame_indices, is_fixed
 from videoattn.errors import InputError
 
 PLAIN = ClipSettings(frames=4, size=32, short_side=32)
@@ -73,6 +74,41 @@ def test_frames_are_taken_where_their_fields_follow(frames, length, fields, seed
         assert field_indices(chosen, found, frames).tolist() == follow
 
 
+@given(st.integers(1, 300), st.sampled_from([1, 3, 7, 8, 12, 25]), st.integers(0, 5))
+def test_frames_by_the_code_of_tsm(frames, length, fields):
+    chosen = ClipSettings(frames=99, test_frames=length, sampling="tsn", fields=fields, test_clips=2)
+    found = frame_indices(chosen, frames, test=True)
+    count = max(frames - 1, 1) if fields else frames  # in its lists a video of flow is as long as it has fields
+    tick = max(count - max(fields, 1) + 1, 1) / float(length)
+    for t in range(length):
+        assert found[:, t].tolist() == [int(tick / 2.0 + tick * t), int(tick * t)]
+    assert frame_indices(replace(chosen, test_clips=1), frames, test=True).tolist() == found[:1].tolist()
+    assert frame_indices(replace(chosen, frames=length), frames).tolist() == found[:1].tolist()
+
+
+@given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 8), st.integers(2, 10))
+def test_dense_frames_by_the_code_of_tsm(frames, length, stride, clips):
+    chosen = ClipSettings(frames=length, sampling="tsm-dense", stride=stride, test_clips=clips)
+    found = frame_indices(chosen, frames, test=True)
+    starts = np.linspace(0, max(1, 1 + frames - length * stride) - 1, num=clips, dtype=int)
+    for clip in range(clips):
+        for t in range(length):
+            assert found[clip, t] == (t * stride + starts[clip]) % frames  # it begins short videos again
+    rng = np.random.default_rng(frames)
+    (drawn,) = frame_indices(chosen, frames, rng=rng)
+    assert drawn.tolist() == [(t * stride + drawn[0]) % frames for t in range(length)]
+    assert drawn[0] < max(1, frames - length * stride)
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "tsn", "dense", "tsm-dense"])
+def test_what_never_changes_in_training_is_known(sampling):
+    rng = np.random.default_rng(0)
+    for length, fields, frames in itertools.product((1, 2, 7), (0, 4), range(1, 20)):
+        chosen = ClipSettings(frames=length, sampling=sampling, fields=fields)
+        drawn = {frame_indices(chosen, frames, rng=rng).tobytes() for _ in range(40)}
+        assert is_fixed(chosen, frames) == (len(drawn) == 1), (length, fields, frames)
+
+
 def test_of_one_frame_a_clip_is_that_frame():
     assert frame_indices(ClipSettings(frames=2, fields=5), 1).tolist() == [[0, 0]]
 
@@ -83,7 +119,9 @@ def test_of_one_frame_a_clip_is_that_frame():
         ({"frames": 0}, "frames is 0"),
         ({"stride": 0, "sampling": "dense"}, "stride is 0"),
         ({"stride": 2}, "stride is 2; uniform sampling has none"),
-        ({"sampling": "random"}, "unknown sampling 'random'; choose from uniform, dense"),
+        ({"stride": 2, "sampling": "tsn"}, "stride is 2; tsn sampling has none"),
+        ({"test_clips": 3, "sampling": "tsn"}, "test_clips is 3; with tsn sampling it must be 1 or 2"),
+        ({"sampling": "random"}, "unknown sampling 'random'; choose from uniform, dense, tsn, tsm-dense"),
         ({"size": 0}, "size is 0"),
         ({"size": 40}, "size is 40; it must be at most short_side, which is 32"),
         ({"short_side": 33}, "short_side is 33"),

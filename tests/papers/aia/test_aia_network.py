@@ -122,3 +122,21 @@ def test_wrong_values_are_refused():
     with pytest.raises(InputError, match="unknown where 'above'; choose from inside, behind"):
         norms(small(), "above")
     assert set(NAMES) < set(GATES)
+
+
+def test_gates_of_another_host_stand_behind_its_stages():
+    torch.manual_seed(0)
+    network = gated(tsn("test_efficientnet", classes=5, frames=3), "CinST").eval()
+    clip = torch.randn(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    hosts = [network.backbone.blocks[i][-1] for i in (1, 2, 3, 4)]
+    assert [m for m in network.modules() if hasattr(m, "attached")] == hosts
+    seen = []
+    for host in hosts:
+        host.attached.register_forward_hook(lambda gate, inputs, output: seen.append((gate, *inputs, output)))
+    network(clip)
+    assert [gate for gate, _, _ in seen] == [host.attached for host in hosts]
+    for gate, given, output in seen:
+        video = given.unflatten(0, (2, 3)).transpose(1, 2)
+        torch.testing.assert_close(gate.block(video).transpose(1, 2).flatten(0, 1), output)
+    rival = gated(tsn("test_efficientnet", classes=5, frames=3), "S3D-G").eval()  # as wide as the stages
+    assert not torch.allclose(rival(clip), detach(network)(clip))

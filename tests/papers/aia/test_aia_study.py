@@ -99,7 +99,7 @@ def test_the_paper_profile_is_the_papers():
     assert (PAPER.clips.size, PAPER.clips.short_side, PAPER.clips.sampling, PAPER.clips.scales) == (
         224,
         256,
-        "uniform",
+        "tsn",
         augment.CENTRE,
     )
     assert PAPER.jobs == tuple(VARIANTS)

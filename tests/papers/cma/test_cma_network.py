@@ -233,7 +233,7 @@ def test_positions_that_are_not_there_are_named(positions, says):
 def test_bad_streams_and_backbones_are_named():
     with pytest.raises(InputError, match="unknown stream 'sound'; choose from rgb, flow"):
         network().train_only("sound")
-    with pytest.raises(InputError, match="Sequential has no layer4"):
+    with pytest.raises(InputError, match="Sequential has no maps of 1/4 of the image's side"):
         CMANetwork(rgb=nn.Sequential(), flow=nn.Sequential(), positions=["0"])
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from random_weights import noise, randomise
 from torch import nn
 
 from videoattn.backbones.mfnet import MFNet
-from videoattn.backbones.tsn import FrameNetwork
+from videoattn.backbones.tsn import FrameNetwork, tsn
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.engine.protocol import FROM_SCRATCH
 from videoattn.layers.non_local import NonLocalBlock
@@ -22,6 +23,7 @@ from videoattn.papers.rcca.experiments import (
     PROFILES,
     VARIANTS,
     build,
+    hosted,
     inputs,
     job,
     rows,
@@ -67,7 +69,7 @@ def test_the_paper_profile_is_the_papers():
     )
     assert (mfnet.epochs, mfnet.lr, mfnet.weight_decay, mfnet.milestones) == (120, 0.05, 1e-4, (60, 90, 110))
     assert (PAPER.uniform.frames, PAPER.uniform.sampling, PAPER.dense.frames, PAPER.dense.sampling) == (
-        *(8, "uniform"),
+        *(8, "tsn"),
         *(16, "dense"),
     )
     assert PAPER.jobs == BACKBONES
@@ -94,6 +96,40 @@ def test_activation_maps_add_up_to_the_score(name):
         with torch.no_grad():
             score = network(clip)["rgb"][:, label]
         torch.testing.assert_close(maps.mean((1, 2, 3)) + network.fc.bias[label], score)
+
+
+def test_activation_maps_of_a_head_of_several_layers_are_what_scaling_the_maps_does():
+    network = randomise(VideoNetwork(tsn("mobilenetv3_small_050", classes=3, frames=2)))
+    clip = {"rgb": noise(1, 3, 2, 64, 64)}
+    maps = network.features(clip["rgb"]).detach()
+    assert maps.shape[1] != network.fc.in_features
+    found = inspection.activation_maps(network, clip, 1)
+    assert found.shape == (1, 2, 2, 2)
+    for t, row, column in ((0, 0, 1), (1, 1, 0)):
+        larger, less = maps.clone(), maps.clone()
+        larger[..., t, row, column] *= 1 + 1e-6
+        less[..., t, row, column] *= 1 - 1e-6
+        with torch.no_grad():
+            change = (network.backbone.head(larger) - network.backbone.head(less))[0, 1] / 2e-6
+        torch.testing.assert_close(found[0, t, row, column] / 8, change, rtol=1e-5, atol=1e-9)
+
+
+def test_blocks_of_another_host_stand_behind_its_stages(networks):
+    profile = hosted(PAPER, "tf_efficientnet_lite0")
+    without = {"tsm-cd16"}  # 40 channels cannot be divided by 16
+    assert profile.jobs == tuple(name for name in PAPER.jobs if VARIANTS[name].kind == "tsm" and name not in without)
+    paths = {"conv3_3": "blocks.2", "conv4_5": "blocks.4", "conv5_2": "blocks.6"}
+    channels = {"conv3_3": 40, "conv4_5": 112, "conv5_2": 320}
+    for label, network in networks("rcca", "", profile).items():
+        variant, trunk = VARIANTS[label], network.backbone.backbone
+        (place,) = variant.positions
+        hosts = [m for m in trunk.modules() if hasattr(m, "attached")]
+        assert hosts == ([trunk.get_submodule(paths[place])[-1]] if variant.block else []), label
+        if variant.block == "rcca":
+            assert hosts[0].attached.block.step.q.in_channels == channels[place]
+        assert sum(isinstance(m, TemporalShift) for m in network.modules()) == 9  # blocks with an identity path
+    shallow = networks("rcca", "", replace(hosted(PAPER, "resnet18"), jobs=("tsm-r3",)))["tsm-r3"]
+    assert hasattr(shallow.get_submodule("backbone.backbone.layer2.1"), "attached")  # its stage has two blocks
 
 
 def test_what_goes_through_the_module_is_its_input_and_output():

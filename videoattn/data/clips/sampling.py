@@ -6,9 +6,13 @@ A clip of n frames (or flow fields) has S = n - length + 1 starts at which a sni
 Segment i of K is the interval [i S / K, (i + 1) S / K) on the line of starts. Training draws a real position in each
 interval, testing takes its centre; both are rounded down to a start.
 
-Departures: the authors' code truncates S / K to an integer when training, so up to K - 1 starts at the end are never
-drawn, and falls back to start 0 in every segment when S < K; here the segments cover all starts, and when S < K
-neighbouring segments share a start.
+Departures of `segment_starts`: the authors' code truncates S / K to an integer when training, so up to K - 1 starts at
+the end are never drawn, and falls back to start 0 in every segment when S < K; here the segments cover all starts, and
+when S < K neighbouring segments share a start. Where a centre is a whole number its floating point can fall short of
+it, as for 7, 12 and 25 segments; here it never does.
+
+`tsn_starts` and `window_starts` are the rules of the public code of TSN and TSM to the letter (yjxiong/tsn-pytorch,
+dataset.py; mit-han-lab/temporal-shift-module, ops/dataset.py), for results that are set beside theirs.
 """
 
 import numpy as np
@@ -31,6 +35,45 @@ def segment_starts(frames: int, segments: int, length: int, rng: np.random.Gener
         return (2 * index + 1) * starts // (2 * segments)
     position = (index + rng.random(segments)) * starts / segments
     return np.minimum(position.astype(np.int64), starts - 1)  # rounding up to S itself is possible in floating point
+
+
+def tsn_starts(
+    frames: int, segments: int, length: int, rng: np.random.Generator | None = None, *, clips: int = 1
+) -> np.ndarray:
+    """One snippet start in each segment, as the code of TSN and TSM chooses it: int64 (clips, segments).
+
+    With `rng` (training) segments are S // K starts long, and what is left at the end is not drawn; where S < K, all
+    are drawn from all starts if there are more frames than segments, else all are 0. Without (testing) clip 0 has
+    int(tick / 2 + i tick), tick = S / K in floating point, and clip 1, TSM's "twice sample", int(i tick). S is at least
+    1. Raises InputError for a value below 1 and for more than two clips.
+    """
+    _positive({"frames": frames, "segments": segments, "length": length, "clips": clips})
+    if clips > (2 if rng is None else 1):
+        raise InputError(f"clips is {clips}; the code of TSM takes one or, in testing, two")
+    starts = max(frames - length + 1, 1)
+    index = np.arange(segments)
+    if rng is None:
+        tick = starts / segments
+        return np.stack([tick / 2 + tick * index, tick * index])[:clips].astype(np.int64)
+    if starts >= segments:
+        found = index * (starts // segments) + rng.integers(starts // segments, size=segments)
+    elif frames > segments:
+        found = np.sort(rng.integers(starts, size=segments))
+    else:
+        found = np.zeros(segments, np.int64)
+    return found[None]
+
+
+def window_starts(frames: int, window: int, clips: int, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Where `clips` windows of consecutive frames begin, as in the dense sampling of TSM's code: int64 (clips,).
+
+    Testing spreads them from 0 to the last start at which a window fits, both included; a single one begins at 0.
+    Training (`rng`) draws any start but that last one. All are 0 where no window fits: indices then run past the end.
+    Raises InputError for a value below 1.
+    """
+    _positive({"frames": frames, "window": window, "clips": clips})
+    last = max(frames - window, 0)
+    return np.linspace(0, last, clips, dtype=np.int64) if rng is None else rng.integers(max(last, 1), size=clips)
 
 
 def snippet_indices(starts: np.ndarray, length: int, frames: int) -> np.ndarray:

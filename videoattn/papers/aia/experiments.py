@@ -33,7 +33,7 @@ class Profile(BaseProfile, ResNetSizes):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone: name of the ResNet in timm.
+        backbone: name of the ResNet, or of another host of TSN and TSM, in timm.
         zero_init: whether residual branches start at zero, as those of timm's ResNets do.
         dropout: before the last layer. last: standard deviation of its weights at the start.
         recipe: optimisation.
@@ -113,7 +113,8 @@ PAPER = Profile(
     last=0.001,
     # Section IV-B: 8 videos on each of 4 GPUs.
     recipe=Recipe(epochs=50, batch_size=32, lr=0.01, weight_decay=1e-4, schedule="steps 20 40", clip_norm=20.0),
-    clips=ClipSettings(frames=8, size=224, short_side=256, scales=CROPS["centre"]),  # elsewhere "240 x 320"
+    # Elsewhere "240 x 320"; frames as its authors' code takes them, which is that of TSM.
+    clips=ClipSettings(frames=8, sampling="tsn", size=224, short_side=256, scales=CROPS["centre"]),
     views=((1, 2), (3, 2)),
     probe=OrderProbe(size=224, object_size=64.0, travel=80.0),
 )
@@ -225,6 +226,12 @@ HEADLINE = tuple(
 
 
 inspect = inspection.by_level
+
+
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in TSN and TSM, and the jobs that have one."""
+    jobs = tuple(job for job in profile.jobs if VARIANTS[job].kind in KINDS)
+    return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:

@@ -9,11 +9,11 @@ from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from videoattn.backbones.hosts import stages
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.clips import Clips
 from videoattn.engine.experiment import Job
 from videoattn.evaluation.metrics import classification_metrics
-from videoattn.layers.temporal_shift import STAGES
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images, heat_strips
 
@@ -42,7 +42,7 @@ def examples(data, test: Clips) -> list[int]:
     return sorted(found.values(), key=lambda index: test.videos.samples[index].label)
 
 
-def grad_cam(network: VideoNetwork, clip: Tensor, label: int, *, stage: str = STAGES[-1]) -> Tensor:
+def grad_cam(network: VideoNetwork, clip: Tensor, label: int, *, stage: str = "") -> Tensor:
     """Grad-CAM over a clip: where the maps behind a stage speak for a class, (T, h, w), not negative.
 
     R. R. Selvaraju et al., Grad-CAM, ICCV 2017, over space-time: a channel's weight is the mean, over all frames and
@@ -50,7 +50,8 @@ def grad_cam(network: VideoNetwork, clip: Tensor, label: int, *, stage: str = ST
     the maps get their axis of time back before they are looked at.
 
     Args:
-        network: in evaluation mode. clip: (1, 3, T, H, W). stage: one of `STAGES` of its ResNet.
+        network: in evaluation mode. clip: (1, 3, T, H, W). stage: module path of one of its
+            network's, such as "layer2"; "" for the last.
     """
     maps = nn.Identity()
 
@@ -59,7 +60,8 @@ def grad_cam(network: VideoNetwork, clip: Tensor, label: int, *, stage: str = ST
             return maps(output)
         return rearrange(maps(rearrange(output, "(b t) c h w -> b c t h w", b=len(clip))), "b c t h w -> (b t) c h w")
 
-    handle = network.get_submodule(f"backbone.backbone.{stage}").register_forward_hook(pass_through)
+    trunk = network.backbone.backbone
+    handle = trunk.get_submodule(stage or stages(trunk)["conv5"].path).register_forward_hook(pass_through)
     try:
         cam = LayerGradCam(lambda rgb: network({"rgb": rgb})["rgb"], maps)
         shares = cam.attribute(clip, target=label, relu_attributions=True)
@@ -70,25 +72,24 @@ def grad_cam(network: VideoNetwork, clip: Tensor, label: int, *, stage: str = ST
 
 @torch.no_grad()
 def last_stage(network: VideoNetwork, clip: Tensor, *, least: int = 4) -> str:
-    """The last stage whose maps have that many rows and columns or more; the first where none has."""
+    """Module path of the last stage whose maps have that many rows and columns or more; the first where none has."""
     sides, handles = {}, []
-    for stage in STAGES:
-        module = network.get_submodule(f"backbone.backbone.{stage}")
-        handles.append(
-            module.register_forward_hook(lambda _, __, out, name=stage: sides.update({name: out.shape[-2:]}))
-        )
+    trunk = network.backbone.backbone
+    for path, _ in stages(trunk).values():
+        module = trunk.get_submodule(path)
+        handles.append(module.register_forward_hook(lambda _, __, out, name=path: sides.update({name: out.shape[-2:]})))
     try:
         network({"rgb": clip})
     finally:
         for handle in handles:
             handle.remove()
-    return next((stage for stage in reversed(STAGES) if min(sides[stage]) >= least), STAGES[0])
+    return next((stage for stage in reversed(sides) if min(sides[stage]) >= least), next(iter(sides)))
 
 
 def cam_strips(networks: Mapping[str, VideoNetwork], data: Clips, index: int) -> Figure:
     """Figure 6: the frames of a test clip, and below them Grad-CAM for its class, a row for each network.
 
-    All networks have one ResNet; the maps are those of `last_stage`, which the title names.
+    All networks have one host; the maps are those of `last_stage`, which the title names.
     """
     label = data.videos.first_label(index)
     clip = data[index][0]["rgb"][:1]

@@ -3,7 +3,8 @@ r"""Networks with a gate in every residual block: where the gates stand, and whi
 Y. Hao et al., Attention in Attention, IEEE TCSVT 2022, figures 3 and 4.
 
 A gate stands "inside" a block, behind the 3x3 convolution and its batch norm and before their ReLU (in a block of two
-convolutions behind the first), or "behind" its last batch norm, before the sum with the identity.
+convolutions behind the first), or "behind" its last batch norm, before the sum with the identity. In a host that is no
+ResNet a gate stands behind each of the four stages (`videoattn.backbones.hosts`).
 
 Departures: none. Figure 3 does not show the ReLU; its place is that of the authors' code.
 """
@@ -11,7 +12,7 @@ Departures: none. Figure 3 does not show the ReLU; its place is that of the auth
 from collections.abc import Callable
 from functools import partial
 
-from timm.models.resnet import BasicBlock, Bottleneck
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import nn
 
 from videoattn.backbones.tsn import FrameNetwork
@@ -36,7 +37,7 @@ GATES = (*RIVALS, *NAMES)
 
 
 def gated(network: FrameNetwork, name: str, *, kernel: tuple[int, int, int] = (3, 3, 3)) -> FrameNetwork:
-    """Put a gate into every residual block of a TSN or TSM, in place; returns the network.
+    """Put a gate into every residual block of a TSN or TSM, or behind its stages, in place; returns the network.
 
     Args:
         name: one of `RIVALS`, or a module of `videoattn.papers.aia.attention.aia`.
@@ -46,9 +47,10 @@ def gated(network: FrameNetwork, name: str, *, kernel: tuple[int, int, int] = (3
         InputError: an unknown name, or residual blocks of another kind.
     """
     where, make = RIVALS.get(name, ("inside", lambda channels: aia(name, kernel=kernel)))
-    gates = {}
-    for path, norm in norms(network, where).items():
-        gates[path] = make(norm.num_features)
+    if isinstance(network.backbone, ResNet):
+        gates = {path: make(norm.num_features) for path, norm in norms(network, where).items()}
+    else:
+        gates = {f"backbone.{stage.path}": make(stage.channels) for stage in network.stages.values()}
     attach(network, gates, frames=network.frames)
     return network
 

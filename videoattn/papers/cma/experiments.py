@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from videoattn.backbones.hosts import host, is_resnet
 from videoattn.backbones.p3d import P3D
-from videoattn.backbones.resnet import ResNetSizes, resnet
+from videoattn.backbones.resnet import PADDINGS, ResNetSizes, resnet
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.probes.binding import BindingProbe
@@ -22,7 +23,14 @@ from videoattn.engine.recipe import Recipe
 from videoattn.engine.study_data import StudyData
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma import inspection
-from videoattn.papers.cma.network import CMANetwork, SingleStream, StackedStreams, add_non_local, every_other_block
+from videoattn.papers.cma.network import (
+    CMANetwork,
+    SingleStream,
+    StackedStreams,
+    add_non_local,
+    every_other_block,
+    feature_path,
+)
 from videoattn.papers.cma.rivals import ADD, ATTENTION, UNIFORM
 from videoattn.weights.initial import load_weights
 
@@ -32,7 +40,7 @@ class Profile(BaseProfile, ResNetSizes):
     """How much of the study is run; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone: name of the ResNet in timm.
+        backbone: name of the ResNet, or of another host of 2D branches, in timm.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
         recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
@@ -120,8 +128,10 @@ PAPER = Profile(
     flow_recipe=RECIPE,
     transfer=RECIPE,
     warm_start=False,
-    # Sections 4.2 and 4.4: K = 3, in testing 25; frames are "scaled to size 256 x 256".
-    snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=224, short_side=256, aspect=1.0, test_crops=10),
+    # Sections 4.2 and 4.4: K = 3, in testing 25, of TSN's segments; frames are "scaled to size 256 x 256".
+    snippets=ClipSettings(
+        frames=3, test_frames=25, sampling="tsn", fields=5, size=224, short_side=256, aspect=1.0, test_crops=10
+    ),
     # Table 5; the views of testing and their side are as above, of one clip.
     dense=ClipSettings(frames=16, sampling="dense", fields=1, size=224, short_side=256, aspect=1.0, test_crops=10),
     flow="tvl1",  # section 4.4
@@ -174,7 +184,7 @@ CHECK = replace(
 )
 PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 # A user's own videos are larger and longer than the probe's clips.
-VIDEO_VIEW = ClipSettings(frames=3, test_frames=5, fields=5, size=112, short_side=128)
+VIDEO_VIEW = ClipSettings(frames=3, test_frames=5, sampling="tsn", fields=5, size=112, short_side=128)
 VIDEO_DENSE = replace(VIDEO_VIEW, frames=5, test_frames=None, sampling="dense", fields=1)
 VIDEOS = {
     "check": {
@@ -285,7 +295,7 @@ def build(
         return network
     if variant.kind == "stacked":
         both = sum(CHANNELS["segments"].values())
-        return StackedStreams(_fast(_resnet(variant, profile, both, classes, pretrained)))
+        return StackedStreams(_fast(_host(variant, profile, both, classes, pretrained)))
     branches = {s: _backbone(variant, profile, s, classes, pretrained) for s in ("rgb", "flow")}
     positions = (
         (f"layer3.{len(branches['rgb'].layer3) - 1}",)
@@ -320,7 +330,7 @@ def _backbone(variant: Variant, profile: Profile, stream: str, classes: int, pre
             layers=profile.p3d_layers,
             width=profile.p3d_width,
         )
-    backbone = _resnet(variant, profile, CHANNELS["segments"][stream], classes, pretrained)
+    backbone = _host(variant, profile, CHANNELS["segments"][stream], classes, pretrained)
     if variant.non_local and stream == variant.stream:  # section 5.5: in the branch that is trained, not in the other
         add_non_local(backbone, every_other_block(backbone, profile.stages))
     return _fast(backbone)
@@ -330,16 +340,16 @@ def _fast(backbone: nn.Module) -> nn.Module:
     return backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs, more under tensor cores
 
 
-def _resnet(variant: Variant, profile: Profile, in_channels: int, classes: int, pretrained: bool) -> nn.Module:
-    return resnet(
-        profile.backbone,
-        classes=classes,
-        in_channels=in_channels,
-        dropout=profile.dropout,
-        pretrained=pretrained,
-        **profile.sizes,
-        padding=variant.padding,
-    )
+def _host(variant: Variant, profile: Profile, in_channels: int, classes: int, pretrained: bool) -> nn.Module:
+    options = {
+        "classes": classes,
+        "in_channels": in_channels,
+        "dropout": profile.dropout,
+        "pretrained": pretrained,
+    }
+    if is_resnet(profile.backbone):
+        return resnet(profile.backbone, **options, **profile.sizes, padding=variant.padding)
+    return host(profile.backbone, **options)
 
 
 def _branch(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -357,6 +367,21 @@ def _load_all_but_blocks(network: nn.Module, state: dict[str, Tensor]) -> None:
     blocks = tuple(name for name, module in network.named_modules() if isinstance(module, NonLocalBlock))
     own = {name: value for name, value in network.state_dict().items() if name.startswith(blocks)}
     network.load_state_dict(state | own)
+
+
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in both 2D branches, and the jobs that can have it.
+
+    Raises:
+        InputError: a network that does more than apply its modules in order, so that nothing can stand between them.
+    """
+    padded = PADDINGS if is_resnet(name) else ("zeros",)
+    if not is_resnet(name):
+        feature_path(host(name, classes=2))
+    jobs = tuple(
+        job for job in profile.jobs if not VARIANTS[job].kind.startswith("p3d") and VARIANTS[job].padding in padded
+    )
+    return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
 
 
 def warm_job(variant: Variant, profile: Profile, start: Start) -> str | None:

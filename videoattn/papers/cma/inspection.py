@@ -45,7 +45,8 @@ def attention(network: CMANetwork, clip: dict[str, Tensor], stream: str, positio
     network.eval()
     _, weights = network(clip, return_attention=True)
     height, width = clip["rgb"].shape[-2:]
-    reduction = {s["module"]: s["reduction"] for s in network.streams["rgb"].feature_info}[position.split(".")[0]]
+    reductions = {s["module"]: s["reduction"] for s in network.streams["rgb"].feature_info}
+    reduction = reductions[position if position in reductions else position.split(".")[0]]
     queries = (-(-height // reduction), -(-width // reduction))
     keys = tuple(-(-side // 2) if network.block(stream, position).pool else side for side in queries)
     return [Seen(w, queries, keys) for w in weights[stream, position].cpu()]

@@ -17,6 +17,7 @@ import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from videoattn.backbones import hosts
 from videoattn.errors import InputError, unknown
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
@@ -27,17 +28,29 @@ STREAMS = ("rgb", "flow")
 
 
 def every_other_block(backbone: nn.Module, stages: Sequence[int] = (2, 3)) -> tuple[str, ...]:
-    """Module paths of every other block of some stages; of 2 and 3 five in ResNet-50: 3_1, 3_3, 4_1, 4_3 and 4_5."""
+    """Module paths of every other block of some stages; of 2 and 3 five in ResNet-50: 3_1, 3_3, 4_1, 4_3 and 4_5.
+
+    In a host that is no ResNet the ends of these stages (`videoattn.backbones.hosts`), conv3 for 2.
+    """
+    if not hasattr(backbone, "layer1"):
+        return tuple(hosts.stages(backbone)[f"conv{s + 1}"].path for s in stages)
     return tuple(f"layer{s}.{i}" for s in stages for i in range(0, len(backbone.get_submodule(f"layer{s}")), 2))
 
 
 def width(backbone: nn.Module, position: str) -> int:
     """Channels of a backbone's maps at a module path such as "layer2.0"."""
-    return {stage["module"]: stage["num_chs"] for stage in backbone.feature_info}[position.split(".")[0]]
+    channels = {stage["module"]: stage["num_chs"] for stage in backbone.feature_info}
+    return channels[position if position in channels else position.split(".")[0]]
 
 
 def feature_path(backbone: nn.Module) -> list[str]:
-    """Module paths of all that a backbone applies before its head, in order, residual stages block by block."""
+    """Module paths of all that a backbone applies before its head, in order, residual stages block by block.
+
+    Raises:
+        InputError: a network that does more than apply its modules in order.
+    """
+    if not hasattr(backbone, "layer4"):
+        return hosts.steps(backbone)
     path = []
     for name, child in backbone.named_children():
         if name.startswith("layer"):
@@ -45,8 +58,23 @@ def feature_path(backbone: nn.Module) -> list[str]:
         else:
             path.append(name)
         if name == "layer4":
-            return path
-    raise InputError(f"{type(backbone).__name__} has no layer4: a ResNet or a P3D network is expected")
+            break
+    return path
+
+
+def last_layer(backbone: nn.Module) -> str:
+    """Module path of a backbone's last layer: "fc" in ResNets and P3D."""
+    if hasattr(backbone, "fc"):
+        return "fc"
+    last = backbone.get_classifier()
+    return next(path for path, module in backbone.named_modules() if module is last)
+
+
+def all_but(network: nn.Module, path: str) -> list[str]:
+    """Module paths of all of a network but the module at `path`."""
+    name, _, inner = path.partition(".")
+    kept = [child for child, _ in network.named_children() if child != name]
+    return kept + ([f"{name}.{child}" for child in all_but(network.get_submodule(name), inner)] if inner else [])
 
 
 def add_non_local(backbone: nn.Module, positions: Sequence[str], *, dims: int = 2) -> nn.Module:
@@ -104,7 +132,7 @@ class SingleStream(Freezable):
 
     def train_last_layer(self) -> None:
         """Train the last layer alone (section 5.7)."""
-        self.freeze([f"backbone.{name}" for name, _ in self.backbone.named_children() if name != "fc"])
+        self.freeze([f"backbone.{path}" for path in all_but(self.backbone, last_layer(self.backbone))])
 
 
 class StackedStreams(nn.Module):
@@ -160,6 +188,7 @@ class CMANetwork(Freezable):
             if position not in path:
                 raise unknown("position", position, path)
         self.streams = nn.ModuleDict({"rgb": rgb, "flow": flow})
+        self.path = tuple(path)
         self.positions = tuple(sorted(positions, key=path.index))
         self.dims = dims
         self.blocks = nn.ModuleDict()
@@ -188,7 +217,7 @@ class CMANetwork(Freezable):
         clips = len(clip["rgb"])
         maps = {s: clip[s] if self.dims == 3 else rearrange(clip[s], "b c t h w -> (b t) c h w") for s in STREAMS}
         attention = {}
-        path = feature_path(self.streams["rgb"])
+        path = self.path
         begin = 0
         for position in self.positions:
             end = path.index(position) + 1
@@ -239,16 +268,15 @@ class CMANetwork(Freezable):
     def train_behind(self, stream: str) -> None:
         """Train the last block of one branch and the layers behind it (section 5.6)."""
         self.train_only(stream)
-        path = feature_path(self.streams[stream])
-        before = path[: path.index(self.positions[-1]) + 1]
+        before = self.path[: self.path.index(self.positions[-1]) + 1]
         earlier = [f"blocks.{stream}.{p.replace('.', '_')}" for p in self.positions[:-1]]
         self.freeze([*self.frozen, *earlier, *(f"streams.{stream}.{name}" for name in before)])
 
     def train_last_layer(self, stream: str) -> None:
         """Train the last layer of one branch alone (section 5.7)."""
         self.train_only(stream)
-        kept = [name for name, _ in self.streams[stream].named_children() if name != "fc"]
-        self.freeze([*self.frozen, f"blocks.{stream}", *(f"streams.{stream}.{name}" for name in kept)])
+        kept = all_but(self.streams[stream], last_layer(self.streams[stream]))
+        self.freeze([*self.frozen, f"blocks.{stream}", *(f"streams.{stream}.{path}" for path in kept)])
 
     def prune(self, stream: str, *, identity_blocks: bool = False) -> "CMANetwork":
         """A copy that gives only the scores of one branch, without the layers of the other that cannot reach them.
@@ -261,10 +289,8 @@ class CMANetwork(Freezable):
         pruned = copy.deepcopy(self)
         other = "flow" if stream == "rgb" else "rgb"
         backbone = pruned.streams[other]
-        path = feature_path(backbone)
-        for name in path[path.index(self.positions[-1]) + 1 :]:
-            backbone.set_submodule(name, nn.Identity())
-        for name in ("global_pool", "fc"):
+        heads = [name for name, _ in backbone.named_children() if name not in {p.split(".")[0] for p in self.path}]
+        for name in (*self.path[self.path.index(self.positions[-1]) + 1 :], *heads):
             backbone.set_submodule(name, nn.Identity())
         gone = self.positions if identity_blocks else self.positions[-1:]
         for position in gone:

@@ -166,7 +166,7 @@ PAPER = Profile(
         weight_decay=8e-5,
         accumulation=8,  # batch norm sees 8 videos; the paper does not say how many a GPU takes
     ),
-    clips=ClipSettings(frames=3, size=299, short_side=340),  # side and crops: TSN's, for this network
+    clips=ClipSettings(frames=3, sampling="tsn", size=299, short_side=340),  # side and crops: TSN's, for this network
     test_frames=25,
     tested=(1, 5, 10, 15, 20, 30),  # figure 4
     probe=ClutterProbe(size=224, smallest=20.0, largest=50.0, swing=10.0, ground=2.0),
@@ -174,8 +174,9 @@ PAPER = Profile(
 
 # Of 64 consecutive frames 8, in testing 10 clips with the 3 crops of table 14, which it has for Kinetics alone. Three
 # crops are of the whole shorter side, and pyramid attention takes no other side than in training: so frames are of 224.
-# A tenth of a video of Kinetics has 30 frames, no run of 64: the 10 runs are spread over the video instead.
-DENSE = ClipSettings(frames=8, sampling="dense", stride=8, size=224, short_side=224, test_clips=10, test_crops=3)
+# A tenth of a video of Kinetics has 30 frames, no run of 64: the 10 runs are spread over the video instead, as in the
+# code of TSM, whose networks these are.
+DENSE = ClipSettings(frames=8, sampling="tsm-dense", stride=8, size=224, short_side=224, test_clips=10, test_crops=3)
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(frames=3, size=32, short_side=32, scales=CENTRE)
 SMALL = Recipe(epochs=5, batch_size=16, lr=0.002, optimizer="adamw", weight_decay=0.01, schedule="linear")
@@ -402,7 +403,7 @@ RESNET = {
     "backbone": "resnet",
     "recipe": replace(PAPER.recipe, epochs=100, lr=0.01, schedule="steps 40 80"),
     # The second strategy: a frame of each of 8 segments, tested with 25 frames and, by table 14, 10 crops.
-    "clips": ClipSettings(frames=8, size=224, short_side=256, test_crops=10),
+    "clips": ClipSettings(frames=8, sampling="tsn", size=224, short_side=256, test_crops=10),
     # The third strategy, of networks with temporal shifts.
     "dense": DENSE,
     "tested": (),

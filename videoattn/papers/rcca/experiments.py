@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from videoattn.backbones.hosts import facts
 from videoattn.backbones.mfnet import MFNet
-from videoattn.backbones.positions import conv_channels, conv_path
+from videoattn.backbones.positions import conv_channels, conv_path, nearest
 from videoattn.backbones.resnet import ResNetSizes
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
@@ -34,7 +35,7 @@ class Profile(BaseProfile, ResNetSizes):
     """One size of the study; its jobs are names from `VARIANTS`.
 
     Args:
-        backbone: name of TSM's ResNet in timm.
+        backbone: name of TSM's ResNet, or another host, in timm.
         mf_width, mf_stem, mf_groups: channels of MF-Net's stages and stem, and its groups.
         dropout: of TSM.
         cells: channels of the networks of cells (on the probe only).
@@ -134,8 +135,9 @@ PAPER = Profile(
         schedule="steps 60 90 110",
     ),
     cells_recipe=SMALL_CELLS,
-    # Section 4.2, but for the shorter side, which is TSM's. It has 1 and 10 crops on Kinetics, and 10 by default.
-    uniform=ClipSettings(frames=8, size=224, short_side=256, test_crops=10),
+    # Section 4.2, but for the shorter side and the rule of the segments, which are TSM's. It has 1 and 10 crops on
+    # Kinetics, and 10 by default.
+    uniform=ClipSettings(frames=8, sampling="tsn", size=224, short_side=256, test_crops=10),
     dense=ClipSettings(frames=16, sampling="dense", size=224, short_side=256, test_crops=10),
     probe=RelationProbe(frames=16, rows=8, columns=8, cell=32),
 )
@@ -223,6 +225,18 @@ HEADLINE = tuple(
 inspect = inspection.by_distance
 
 
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in TSM, and the jobs that can have it."""
+    stages = facts(name).stages
+
+    def fits(variant: Variant) -> bool:
+        divided = [stages[place.partition("_")[0]].channels % variant.reduction for place in variant.positions]
+        return variant.kind == "tsm" and (variant.block != "rcca" or not any(divided))
+
+    jobs = tuple(job for job in profile.jobs if fits(VARIANTS[job]))
+    return replace(profile, jobs=jobs, backbone=name, **ResNetSizes().sizes)
+
+
 def job(name: str, profile: Profile, start: Start) -> Job:
     """How a variant is trained and tested."""
     recipe, clips = {
@@ -279,7 +293,8 @@ def build(
             **profile.sizes,
         )
     if variant.block:
-        blocks = {conv_path(backbone, p): block(variant, conv_channels(backbone, p)) for p in variant.positions}
+        there = dict.fromkeys(nearest(backbone, p) for p in variant.positions)  # of another host
+        blocks = {conv_path(backbone, p): block(variant, conv_channels(backbone, p)) for p in there}
         attach(backbone, blocks, frames=frames)
     return VideoNetwork(backbone)
 
@@ -303,9 +318,9 @@ def block(variant: Variant, channels: int) -> nn.Module:
 #
 # All of section 4.2 holds on each of them (the profile `paper`). MF-Net's rows of table 5 stand nowhere beside the
 # paper's: no file of its ImageNet weights is read here, so that it starts at random. How many clips of a video test it
-# is not printed; here it is one. Rows that the paper cites are left out; TSM and TSM + NL of table 9 are the means of
-# three splits of what section 4.2 calls "our own implementation". How many epochs fine-tuning takes is not printed; it
-# is as long as any training here.
+# is not printed; here it is one, in the middle, where MF-Net's own code adds up clips drawn at random. Rows that the
+# paper cites are left out; TSM and TSM + NL of table 9 are the means of three splits of what section 4.2 calls "our own
+# implementation". How many epochs fine-tuning takes is not printed; it is as long as any training here.
 NAMES = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
 COMPARED = tuple(line.ours for line in lines("rcca", "5", columns=("UCF101",)))
 PRE_TRAINED = tuple(line.ours for line in lines("rcca", "6", columns=("Mini-Kinetics",)))  # section 4.5

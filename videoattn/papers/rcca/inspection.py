@@ -35,8 +35,15 @@ def activation_maps(network: CellNetwork | VideoNetwork, clip: dict[str, Tensor]
     """How much each position speaks for a class, (B, T, h, w): its share of the pooled score, bias apart, times T h w.
 
     B. Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, over space-time instead of space.
+    Where more than one layer stands behind the pooling, their derivative takes the place of the last one's weights.
     """
-    return torch.einsum("c,bcthw->bthw", network.fc.weight[label], network.features(clip["rgb"]))
+    maps = network.features(clip["rgb"])
+    if maps.shape[1] == network.fc.in_features:
+        return torch.einsum("c,bcthw->bthw", network.fc.weight[label], maps)
+    with torch.enable_grad():
+        maps.requires_grad_()
+        (slope,) = torch.autograd.grad(network.backbone.head(maps)[:, label].sum(), maps)
+    return (slope * maps).sum(1) * maps[0, 0].numel()
 
 
 @torch.no_grad()

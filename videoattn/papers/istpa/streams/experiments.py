@@ -128,7 +128,8 @@ PAPER = Profile(
     **networks(attention.PAPER),
     **recipe(8583),  # nine tenths of UCF101's split 1
     flow_dropout=0.7,  # section 5
-    snippets=ClipSettings(frames=3, test_frames=25, fields=5, size=299, short_side=340),  # 5 fields: TSN's
+    # 5 fields and the rule of the segments: TSN's.
+    snippets=ClipSettings(frames=3, test_frames=25, sampling="tsn", fields=5, size=299, short_side=340),
     flow="tvl1",
     bound=20.0,  # TSN's
     held_out=0.1,  # for the weights of late fusion, of which the paper says nothing
