@@ -151,7 +151,7 @@ PAPER = Profile(
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(sampling="dense", size=32, short_side=32, scales=CENTRE, flip=0.0)
-SMALL = Recipe(epochs=5, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
+SMALL = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
     jobs=tuple(
@@ -227,7 +227,7 @@ HEADLINE = (
     ("ECO-Lite, all 8 frames", "lite-all"),
     ("ECO-Lite, 4 uniform frames", "lite-uniform"),
     ("ECO-Lite, 4 random frames", "lite-random"),
-    ("ECO-Lite, 4 frames with the smallest differences", "lite-smallest"),
+    ("ECO-Lite, the 4 frames most alike to a neighbour", "lite-smallest"),
     ("ECO-Lite, 4 frames by frame attention", "lite-learned"),
     ("ECO-Lite, 4 frames by frame attention, without warm-up", "lite-learned-cold"),
     ("ECO-Lite, 4 frames by frame attention, untrained", "lite-learned-none"),

@@ -56,10 +56,13 @@ class RandomFrames(nn.Module):
 
 
 class ByDifferences(nn.Module):
-    """M frames that differ most from their neighbours, by the mean of their pooled differences; an end counts twice.
+    """M frames that differ most from their neighbours, by the means of their pooled differences.
+
+    A frame is worth the sum of the differences to both; an end counts its one twice.
 
     Args:
-        smallest: those that differ least instead.
+        smallest: those that are most alike to a neighbour instead: the smaller of the differences counts, and the
+            frames where it is least are kept.
     """
 
     def __init__(self, *, frames: int, keep: float = 0.5, size: int = 56, smallest: bool = False):
@@ -74,8 +77,12 @@ class ByDifferences(nn.Module):
     def forward(self, clip: Tensor) -> Kept:
         check_clip(clip, self.frames)
         mean = differences(clip, self.size).mean((2, 3))
-        both = torch.cat([2 * mean[:, :1], mean[:, :-1] + mean[:, 1:], 2 * mean[:, -1:]], dim=1)
-        return Kept(best(-both if self.smallest else both, self.count))
+        before, after = mean[:, :-1], mean[:, 1:]
+        if self.smallest:
+            worth = -torch.cat([mean[:, :1], torch.minimum(before, after), mean[:, -1:]], dim=1)
+        else:
+            worth = torch.cat([2 * mean[:, :1], before + after, 2 * mean[:, -1:]], dim=1)
+        return Kept(best(worth, self.count))
 
 
 def selection(
