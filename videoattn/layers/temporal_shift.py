@@ -20,7 +20,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
-from videoattn.layers.attach import FoldedTime
+from videoattn.layers.layouts import FoldedTime
 
 NAME = "shift"
 STAGES = ("layer1", "layer2", "layer3", "layer4")
