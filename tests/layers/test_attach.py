@@ -79,6 +79,7 @@ FORMS = {
     "list": lambda x: [x.movedim(1, -1), 7],
     "dict": lambda x: {"maps": x},
     "frame first": lambda x: x.flatten(2).permute(2, 0, 1),
+    "frame first, one left out": lambda x: x.flatten(2).permute(2, 0, 1)[1:],
     "other tokens": lambda x: x.flatten(2).mT[:, :-20],
     "pooled": lambda x: x.mean((2, 3)),
 }
@@ -201,6 +202,7 @@ def test_blocks_are_arranged_for_what_a_host_gives(form, wrapped):
             "'host' gives a tensor (50176, 3, 4), tokens of no grid in the shape of the frame "
             "(`Tokens` takes another), which the block for it does not take: x has shape (50176, 3, 4)",
         ),
+        ("frame first, one left out", "'host' gives a tensor (50175, 3, 4), tokens of no grid"),
         ("other tokens", "'host' gives a tensor (3, 50156, 4), tokens of no grid"),
         ("pooled", "'host' gives a tensor (3, 4), which the block for it does not take: x has shape (3, 4)"),
     ],
@@ -235,6 +237,19 @@ def test_blocks_that_are_meant_for_the_output_as_it_is():
     network = Giving(FORMS["pooled"])
     attach(network, {"host": nn.Linear(4, 6)})
     assert network(torch.zeros(1, 3, 5, 7)).shape == (1, 6)
+
+
+def test_as_many_channels_as_rows_are_taken_for_channels():
+    network = Giving(lambda x: x)
+    network.host.conv = nn.Conv2d(3, 224, 1)
+    attach(network, {"host": nn.Conv2d(224, 224, 1)})
+    assert type(network.host.attached) is nn.Conv2d
+
+
+def test_the_trial_has_the_frames_of_blocks_given_by_hand():
+    network = Giving(FORMS["channels last"])
+    attach(network, {"host": FoldedTime(nn.Conv3d(4, 4, 1), 4)})
+    assert type(network.host.attached) is ChannelsLast
 
 
 def test_frames_behind_channels_last():

@@ -5,6 +5,7 @@ size is the one that the network holds for itself, as transformers do, or one of
 copy can be made, there is no trial. Convolutions and batch norms need none: they give what blocks take.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def trial(model: nn.Module, paths: Mapping[str, nn.Module], *, frames: int) -> d
     for clip in _clips(model, frames):
         outputs.clear()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
                 twin(clip)
         except Exception:  # it takes another clip, or none on meta
             continue
