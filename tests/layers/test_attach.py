@@ -306,6 +306,7 @@ class Needing(nn.Module):
         return self.host(x["rgb"])
 
 
+@pytest.mark.filterwarnings("error")
 def test_without_a_trial_a_block_gets_what_the_host_gives():
     network = Needing()
     attach(network, {"host": nn.Identity()})
