@@ -239,6 +239,13 @@ def test_blocks_that_are_meant_for_the_output_as_it_is():
     assert network(torch.zeros(1, 3, 5, 7)).shape == (1, 6)
 
 
+def test_a_pair_whose_second_part_is_no_grid_of_the_first():
+    network = Giving(lambda x: (x.flatten(2).mT, (2, 3)))
+    attach(network, {"host": nn.Conv2d(4, 4, 1)})
+    assert type(network.host.attached) is First
+    assert network.host.attached.block.grid == (224, 224)
+
+
 def test_as_many_channels_as_rows_are_taken_for_channels():
     network = Giving(lambda x: x)
     network.host.conv = nn.Conv2d(3, 224, 1)

@@ -1,5 +1,7 @@
 """What a network is found to give, and where there is no trial."""
 
+import warnings
+
 import torch
 from torch import nn
 
@@ -34,6 +36,23 @@ def test_video_that_only_one_length_fits():
         net = nn.Sequential(nn.Conv3d(2, 1, 1), nn.Flatten(3), nn.Flatten(1, 2), nn.LayerNorm((length, 224 * 224)))
         net[3].to("meta")
         assert trial(net, {"3": net[3]}, frames=1)[net[3]].output.shape == (3, length, 224 * 224)
+
+
+def test_nothing_is_kept_of_a_clip_that_does_not_run():
+    net = nn.Sequential(nn.Conv2d(2, 1, 1), nn.ReLU(), nn.Linear(64, 2))
+    assert trial(net, {"1": net[1]}, frames=1)[net[1]].output.shape == (3, 1, 64, 64)
+
+
+class Loud(nn.Module):
+    def forward(self, x):
+        warnings.warn("once more", stacklevel=2)
+        return x
+
+
+def test_warnings_are_kept_for_real_passes(recwarn):
+    net = nn.Sequential(nn.Conv2d(2, 1, 1), Loud())
+    assert trial(net, {"1": net[1]}, frames=1)[net[1]].output.shape == (3, 1, 224, 224)
+    assert len(recwarn) == 0
 
 
 def test_no_trial_of_what_cannot_be_told_or_copied():
