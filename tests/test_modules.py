@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import videoattn
+from videoattn.errors import InputError
 
 X = torch.rand(2, 4, 3, 5, 6, generator=torch.Generator().manual_seed(0)) + 0.1  # (B, C, T, H, W), all positive
 MAP = X[:, :, 0]
@@ -30,6 +31,11 @@ MAPS = {
     "CCA3D": lambda m: m(channels=4, reduction=2),
     "PlaneAttention": lambda m: m("HW", channels=4),
     "RCCA3D": lambda m: m(channels=4, reduction=2),
+}
+AROUND = {  # a block in another layout of the same values
+    "ChannelsLast": (lambda m: m(nn.Softplus()), X),
+    "First": (lambda m: m(nn.Softplus()), (X,)),
+    "Tokens": (lambda m: m(nn.Softplus(), grid=(5, 6)), MAP.flatten(2).mT),
 }
 OTHERS = {"FoldedTime", "FrameAttention", "PyramidAttention", "TemporalShift", "add_temporal_shift", "attach", "detach"}
 
@@ -53,6 +59,42 @@ def test_maps_keep_their_shape(name):
     assert out.shape == X.shape
     assert out.isfinite().all()
     assert not torch.equal(out, X)
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_blocks_in_other_layouts(name):
+    make, x = AROUND[name]
+    out = make(getattr(videoattn, name))(x)
+    torch.testing.assert_close(out, (x[0].exp().log1p(),) if name == "First" else x.exp().log1p())
+
+
+@pytest.mark.parametrize("name", [*GATES, *MAPS, "CascadedAttention", "NonLocalBlock"])
+def test_wrong_maps_are_refused(name):
+    make = GATES.get(name) or MAPS.get(name) or SAME[name][0]
+    module, right = make(getattr(videoattn, name)), MAP if name == "NonLocalBlock" else X
+    others = [MAP if right is X else X, right[:, 0], [right]]
+    if name not in ("GE3DG", "aia"):  # which take any number of channels
+        others.append(right[:, :3])
+    for x in others:
+        with pytest.raises(InputError, match=r"is expected"):
+            module(x)
+
+
+@pytest.mark.parametrize("name", [*SAME, *GATES, *MAPS, "PyramidAttention"])
+def test_no_clip_at_all(name):
+    """Empty batches come out empty, and gradients are zero."""
+    inputs = {"CMABlock": (MAP, MAP[:, :2]), "NonLocalBlock": (MAP,)}.get(name, (X,))
+    if name == "PyramidAttention":
+        module, inputs = videoattn.PyramidAttention(channels=(4,), sizes=((5, 6),)), ([X[:0]],)
+    else:
+        module = (GATES.get(name) or MAPS.get(name) or SAME[name][0])(getattr(videoattn, name))
+        inputs = tuple(x[:0] for x in inputs)
+    for training in (False, True):
+        out = module.train(training)(*inputs)
+        assert out.shape == (0, 4, *((1, 5, 6) if name == "PyramidAttention" else inputs[0].shape[2:]))
+        if out.requires_grad:
+            out.sum().backward()
+    assert all(p.grad is None or not p.grad.any() for p in module.parameters())
 
 
 def test_frames_are_shifted_folded_and_chosen():
@@ -81,7 +123,7 @@ def test_shifts_are_added_to_a_resnet():
 
 
 def test_every_name_is_offered_and_no_other():
-    assert {*SAME, *GATES, *MAPS, *OTHERS} == set(videoattn.__all__)
+    assert {*SAME, *GATES, *MAPS, *AROUND, *OTHERS} == set(videoattn.__all__)
     assert set(videoattn.__all__) <= set(dir(videoattn))
     assert not hasattr(videoattn, "Attention")
 

@@ -9,8 +9,9 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = {
-    "layers.attach": ("FoldedTime", "attach", "detach"),
+    "layers.attach": ("attach", "detach"),
     "layers.gates": ("CBAM3D", "GE3DDW", "GE3DG", "S3DG", "SE3D"),
+    "layers.layouts": ("ChannelsLast", "First", "FoldedTime", "Tokens"),
     "layers.non_local": ("NonLocalBlock",),
     "layers.temporal_shift": ("TemporalShift", "add_temporal_shift"),
     "papers.aia.attention": ("aia",),

@@ -13,7 +13,8 @@ from torch import nn
 from videoattn.backbones.positions import conv_path
 from videoattn.backbones.tsn import FrameNetwork, tsn
 from videoattn.errors import InputError
-from videoattn.layers.attach import FoldedTime, attach, detach
+from videoattn.layers.attach import attach, detach
+from videoattn.layers.layouts import FoldedTime
 from videoattn.layers.temporal_shift import TemporalShift
 from videoattn.reporting.cost import count, parameters
 

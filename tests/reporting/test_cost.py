@@ -10,7 +10,8 @@ from torch import nn
 
 from videoattn.errors import InputError
 from videoattn.layers.attach import attach
-from videoattn.reporting.cost import CONVENTIONS, Row, breakdown, count, on_meta, parameters
+from videoattn.layers.meta import on_meta
+from videoattn.reporting.cost import CONVENTIONS, Row, breakdown, count, parameters
 
 DEVICES = pytest.mark.parametrize("device", ["cpu", "meta"])
 

@@ -7,47 +7,23 @@ one at the same place, and so on), and a forward hook passes the host's output t
 blocks take part in `parameters()`, `train()`, `to()` and `state_dict()` of the network, whose own keys stay as they
 were; deep copies and pickles take them along, and they work in DDP and torch.compile. Attach before compiling: a
 compiled network does not notice hooks that come later.
+
+Blocks take maps (B, C, [T,] H, W). What else a host may give, maps with the channels last, tokens or a tuple, is found
+by a trial run of the network without numbers (`trial`), and the block is arranged for it (`layouts`).
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from math import lcm
 
-from einops import rearrange
-from torch import Tensor, nn
+from torch import nn
 
 from videoattn.errors import InputError
+from videoattn.layers.layouts import FoldedTime, arranged
+from videoattn.layers.trial import trial
 
 NAME = "attached"
-
-
-class FoldedTime(nn.Module):
-    """A block over video between layers that fold time into the batch.
-
-    Args:
-        block: maps (B, C, T, H, W) to (B, C', T, H', W').
-        frames: T. The attribute of that name may be changed between calls, for clips of another length.
-
-    Shapes: (B T, C, H, W) -> (B T, C', H', W'), the frames of a clip one after the other.
-
-    A network with such a block cannot be moved to `torch.channels_last`, which PyTorch refuses for kernels with five
-    axes: move it before the block is attached.
-
-    Raises:
-        InputError: `frames` below 1, at construction; a batch that is no multiple of `frames`, at the call.
-    """
-
-    def __init__(self, block: nn.Module, frames: int):
-        super().__init__()
-        if frames < 1:
-            raise InputError(f"frames={frames}: a clip has at least 1")
-        self.block = block
-        self.frames = frames
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() != 4 or x.shape[0] % self.frames:
-            raise InputError(f"maps of shape {tuple(x.shape)}; (B T, C, H, W) with T = {self.frames} is expected")
-        x = rearrange(x, "(b t) c h w -> b c t h w", t=self.frames)
-        return rearrange(self.block(x), "b c t h w -> (b t) c h w")
 
 
 def attach(model: nn.Module, blocks: Mapping[str, nn.Module], *, frames: int | None = None) -> nn.Module:
@@ -59,15 +35,25 @@ def attach(model: nn.Module, blocks: Mapping[str, nn.Module], *, frames: int | N
             last module in it, whose output is the same.
         frames: for blocks over (B, C, T, H, W) in a network that folds time into the batch: T (see `FoldedTime`).
 
+    Behind a host that gives (B, [T,] H, W, C), as in Swin, the block stands in `ChannelsLast`; behind one that gives
+    tokens (B, N, C) of a grid, as in ViT and MViT, in `Tokens`, which leaves class tokens alone; behind one that gives
+    a tuple or list, in `First`. What is given is known of every network that runs with the clip which `trial` makes up.
+    In others, and behind convolutions and batch norms, a block gets it as it is, and refuses at the call what it does
+    not take. A block that is one of the three already stays as it is.
+
     Returns:
         the network.
 
     Raises:
-        InputError: no module at a path, a container without output of its own, a block that is no module. The network
-            is unchanged then.
+        InputError: no module at a path, a container without output of its own, a block that is no module or does not
+            take what the host gives. The network is unchanged then.
     """
     modules = dict(model.named_modules(remove_duplicate=False))
-    placed = [(_host(modules, path), _block(path, block, frames)) for path, block in blocks.items()]
+    wanted = [(path, _host(modules, path), _block(path, block, frames)) for path, block in blocks.items()]
+    path_of = {module: path for path, module in modules.items()}
+    hosts = {path_of[host]: host for _, host, _ in wanted}
+    given = trial(model, hosts, frames=_frames((model, *blocks.values()), frames))
+    placed = [(host, arranged(block, given[host], at=path) if host in given else block) for path, host, block in wanted]
     for host, block in placed:
         names = _names(host)
         if not names:
@@ -86,7 +72,7 @@ def detach(model: nn.Module) -> nn.Module:
     return model
 
 
-def run_attached(host: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+def run_attached(host: nn.Module, inputs: tuple, output: object) -> object:
     """Forward hook of a host: its output through the blocks attached to it, in the order in which they came."""
     for name in _names(host):
         output = getattr(host, name)(output)
@@ -122,3 +108,9 @@ def _block(path: str, block: nn.Module, frames: int | None) -> nn.Module:
     if not isinstance(block, nn.Module):
         raise InputError(f"the block for {path!r} is a {type(block).__name__}; an nn.Module is expected")
     return block if frames is None else FoldedTime(block, frames)
+
+
+def _frames(networks: Iterable[nn.Module], frames: int | None) -> int:
+    """A number of frames that every module takes which folds or shifts them."""
+    found = {getattr(module, "frames", None) for module in chain(*(network.modules() for network in networks))}
+    return lcm(frames or 1, *(n for n in found if isinstance(n, int) and n > 0))

@@ -9,6 +9,8 @@ Their extension from images to video is that of Y. Hao et al., Attention in Atte
 figure 4: pools reach over space and time, convolutions get a kernel along time.
 
 Departures: none. The extents that the figure leaves open are those that give the parameters which its paper prints.
+
+All take maps (B, C, T, H, W) and refuse others at the call with an `InputError`.
 """
 
 import torch
@@ -17,6 +19,7 @@ from torch.nn import functional
 
 from videoattn.errors import InputError
 from videoattn.layers.banded import conv3d
+from videoattn.layers.checks import check_maps
 
 
 class SE3D(nn.Module):
@@ -31,6 +34,7 @@ class SE3D(nn.Module):
         self.gates = bottleneck(channels, reduction, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_maps(x, dims=3, channels=self.gates[0].in_channels)
         return x * torch.sigmoid(self.gates(self.pool(x)))
 
 
@@ -45,6 +49,7 @@ class GE3DG(nn.Module):
         self.pool = nn.AdaptiveAvgPool3d(1)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_maps(x, dims=3)
         return x * torch.sigmoid(self.pool(x))
 
 
@@ -75,6 +80,7 @@ class GE3DDW(nn.Module):
         self.gather = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_maps(x, dims=3, channels=self.gather[0].in_channels)
         return x * torch.sigmoid(functional.interpolate(self.gather(x), size=x.shape[2:]))
 
 
@@ -90,6 +96,7 @@ class S3DG(nn.Module):
         self.gates = nn.Conv3d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_maps(x, dims=3, channels=self.gates.in_channels)
         return x * torch.sigmoid(self.gates(self.pool(x)))
 
 
@@ -113,6 +120,7 @@ class CBAM3D(nn.Module):
         self.norm = nn.BatchNorm3d(1)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_maps(x, dims=3, channels=self.gates[0].in_channels)
         x = x * torch.sigmoid(self.gates(self.pool(x)) + self.gates(self.highest(x)))
         places = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
         return x * torch.sigmoid(self.norm(conv3d(self.conv, places)))

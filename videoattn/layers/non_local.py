@@ -18,6 +18,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
+from videoattn.layers.checks import check_maps
 
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 BATCH_NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -70,6 +71,9 @@ class NonLocalBlock(nn.Module):
         scale: divide the scores by sqrt(d).
 
     Shapes: input and output (B, C, [T,] H, W); attention (B, N, M), N queries and M keys in row-major order.
+
+    Raises:
+        InputError: impossible sizes, at construction; maps of the wrong shape, at the call.
     """
 
     def __init__(
@@ -85,10 +89,12 @@ class NonLocalBlock(nn.Module):
         self.out = conv(inner, channels, 1)
         self.norm = zero_init_norm(channels, dims)
         self.pool = pool
+        self.dims = dims
         self.scale = inner**-0.5 if scale else 1.0
         init_attention(queries_and_keys=(self.theta, self.phi), others=(self.g, self.out))
 
     def forward(self, x: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        check_maps(x, dims=self.dims, channels=self.theta.in_channels)
         q, k, v = self.theta(x), self.phi(x), self.g(x)
         if self.pool:
             k, v = spatial_max_pool(k), spatial_max_pool(v)

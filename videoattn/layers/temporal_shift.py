@@ -21,7 +21,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
-from videoattn.layers.attach import FoldedTime
+from videoattn.layers.layouts import FoldedTime
 
 NAME = "shift"
 MANY = 23  # blocks

@@ -2,11 +2,10 @@
 
     count(on_meta(network), torch.empty(1, 3, 16, 224, 224))
 
-A network on the meta device computes no numbers, so that counting takes neither time nor memory; `on_meta` copies one
-there. A network on another device really runs, once.
+A network on the meta device computes no numbers, so that counting takes neither time nor memory; `on_meta` of
+`videoattn.layers.meta` copies one there. A network on another device really runs, once.
 """
 
-import copy
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,16 +66,6 @@ class Row:
 def parameters(module: nn.Module, trainable: bool = False) -> int:
     """Number of parameters, shared ones once; with `trainable` only those that require gradients."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
-
-
-def on_meta(module: nn.Module) -> nn.Module:
-    """A copy on the meta device: shapes without numbers. The module itself stays, and no numbers are copied.
-
-    A network that exists only to be counted is better built there: `with torch.device("meta"): network = ...`.
-    """
-    memo: dict[int, object] = {id(b): b.detach().to("meta") for b in module.buffers()}
-    memo |= {id(p): nn.Parameter(p.detach().to("meta"), requires_grad=p.requires_grad) for p in module.parameters()}
-    return copy.deepcopy(module, memo)
 
 
 def count(module: nn.Module, *inputs: object, convention: str = "multiply-adds") -> int:

@@ -154,4 +154,4 @@ def test_maps_of_the_wrong_shape_are_named(shape, recompute):
     for block in (CCA3D(channels=4), RCCA3D(channels=4, recompute=recompute)):
         with pytest.raises(InputError) as error:
             block(torch.zeros(shape))
-        assert str(error.value) == f"maps of shape {shape}; (B, C, T, H, W) with C = 4 is expected"
+        assert str(error.value) == f"x has shape {shape}; (B, C, T, H, W) with C = 4 is expected"

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
-from torch.func import functional_call
+from torch.func import functional_call, grad, jvp, vmap
 
+from videoattn.layers.meta import on_meta
 from videoattn.papers.rcca.attention import RCCA3D, STRUCTURES
 from videoattn.papers.rcca.lines import aggregate, weights
-from videoattn.reporting.cost import count, on_meta
+from videoattn.reporting.cost import count
 
 LAYOUTS = ("contiguous", "channels last", "folded time", "transposed", "every second")
 
@@ -102,6 +103,28 @@ def test_gradients_are_those_of_finite_differences(structure, recompute):
     assert torch.autograd.gradcheck(call, inputs)
     if not recompute:
         assert torch.autograd.gradgradcheck(call, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_torch_func_gives_gradients_by_sample_and_second_derivatives(structure):
+    """As plain layers, whatever `recompute` says."""
+    block, plain = twins(structure, recurrence=2)
+    x, parameters = noise(2, 4, 2, 1, 3), dict(block.named_parameters())
+
+    def loss(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        return functional_call(block, parameters, (x,)).square().sum()
+
+    found = vmap(grad(lambda p, x: loss(p, x[None])), in_dims=(None, 0))(parameters, x)
+    for i, sample in enumerate(x):
+        expected = torch.autograd.grad(plain(sample[None]).square().sum(), tuple(plain.parameters()))
+        torch.testing.assert_close([m[i] for m in found.values()], list(expected))
+    found = grad(lambda x: grad(lambda x: loss(parameters, x))(x).square().sum())(x)
+    x.requires_grad_()
+    (first,) = torch.autograd.grad(plain(x).square().sum(), x, create_graph=True)
+    torch.testing.assert_close(found, torch.autograd.grad(first.square().sum(), x)[0])
+    tangent = noise(*x.shape, seed=7)
+    _, along = jvp(lambda x: functional_call(block, parameters, (x,)).sum(), (x,), (tangent,))
+    torch.testing.assert_close(along, (torch.autograd.grad(plain(x).sum(), x)[0] * tangent).sum())
 
 
 def test_frozen_parameters_and_inputs_get_no_gradient():

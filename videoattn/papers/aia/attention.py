@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from videoattn.errors import InputError, unknown
 from videoattn.layers.banded import conv3d
+from videoattn.layers.checks import check_maps
 
 AXES = {"C": 1, "T": 2, "H": 3, "W": 4}
 NAMES = ("C", "ST", "C->ST", "ST->C", "C+ST", "CinST", "STinC", "CinST->STinC", "STinC->CinST", "CinST+STinC")
@@ -51,8 +52,7 @@ class Context(nn.Module):
         self.norm = nn.BatchNorm3d(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() != 5:
-            raise InputError(f"x has shape {tuple(x.shape)}; (B, C, T, H, W) is expected")
+        check_maps(x, dims=3)
         pooled = [x.mean(self.axis, keepdim=True), x.max(self.axis, keepdim=True).values]
         context = torch.cat(pooled, self.axis)  # Eq. (1), (2), (3), (4), (12), (13)
         y = self.norm(conv3d(self.conv, context.transpose(1, self.axis)))

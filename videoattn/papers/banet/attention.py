@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from videoattn.data.clips.augment import IMAGENET_STD
 from videoattn.errors import InputError, unknown
+from videoattn.layers.pooling import adaptive_max_pool2d
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 OFFSET, LARGEST = 3.0, 7.0  # section III-B
@@ -57,7 +58,7 @@ def differences(clip: Tensor, size: int) -> Tensor:
     """
     weights = clip.new_tensor([luma * std for luma, std in zip(LUMA, IMAGENET_STD, strict=True)])
     grey = torch.einsum("c,bcnhw->bnhw", weights, clip)
-    return functional.adaptive_max_pool2d(grey.diff(dim=1).abs(), size)
+    return adaptive_max_pool2d(grey.diff(dim=1).abs(), (size, size))
 
 
 def bump(x: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ def bump(x: Tensor) -> Tensor:
 
 def frame_scores(d: Tensor, reading: str = "consistent") -> Tensor:
     """What frames (..., N) are worth, from what their differences (..., N - 1) are."""
-    d = d.clamp(0, LARGEST)
+    d = d.clamp(0.0, LARGEST)
     f = bump(d)
     if reading == "literal":
         inner = bump(d[..., 1:] + torch.cat([f[..., 2:], f[..., -1:]], dim=-1))

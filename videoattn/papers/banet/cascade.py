@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoattn.errors import InputError, unknown
+from videoattn.layers.checks import check_maps
 from videoattn.layers.non_local import attend, init_attention, zero_init_norm
 
 PLANES = {"HW": "(b t) c h w", "TW": "(b h) c t w", "TH": "(b w) c t h"}
@@ -28,6 +29,9 @@ class PlaneAttention(nn.Module):
         plane: "HW", "TW" or "TH". channels: C.
         project: Q, K and V by 1x1x1 convolutions of their own; otherwise all three are the maps themselves.
         scale: of the products; None for 1 / sqrt(C).
+
+    Raises:
+        InputError: an unknown plane or impossible C, at construction; maps of the wrong shape, at the call.
     """
 
     def __init__(self, plane: str, *, channels: int, project: bool = True, scale: float | None = None):
@@ -37,6 +41,7 @@ class PlaneAttention(nn.Module):
         if channels < 1:
             raise InputError(f"channels={channels}: must be at least 1")
         self.plane = plane
+        self.channels = channels
         self.scale = channels**-0.5 if scale is None else scale
         self.project = project
         if project:
@@ -45,10 +50,12 @@ class PlaneAttention(nn.Module):
 
     def forward(self, z: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """The maps; with `return_attention` also the weights, (planes, positions, positions)."""
+        check_maps(z, dims=3, channels=self.channels, name="z")
         maps = (self.q(z), self.k(z), self.v(z)) if self.project else (z, z, z)
         q, k, v = (rearrange(m, f"b c t h w -> {PLANES[self.plane]}") for m in maps)
         out, attention = attend(q, k, v, scale=self.scale, return_attention=return_attention)
-        out = rearrange(out, f"{PLANES[self.plane]} -> b c t h w", b=len(z))
+        t, h, w = z.shape[2:]
+        out = rearrange(out, f"{PLANES[self.plane]} -> b c t h w", t=t, h=h, w=w)
         return (out, attention) if return_attention else out
 
 
@@ -63,6 +70,9 @@ class CascadedAttention(nn.Module):
 
     Shapes: (B, C, T, H, W) -> the same. The batch norm of the restoring convolution starts at zero, and with it the
     module as the identity.
+
+    Raises:
+        InputError: impossible values, at construction; maps of the wrong shape, at the call.
     """
 
     def __init__(
@@ -91,6 +101,7 @@ class CascadedAttention(nn.Module):
         init_attention(queries_and_keys=(), others=(self.reduce, self.restore))
 
     def forward(self, x: Tensor) -> Tensor:
+        check_maps(x, dims=3, channels=self.reduce.in_channels)
         z = self.reduce(x)
         if self.parallel:
             z = torch.stack([plane(z) for plane in self.planes]).sum(0)

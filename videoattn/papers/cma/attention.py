@@ -18,6 +18,7 @@ q and k start smaller than by He's scheme, see `init_attention`.
 from torch import Tensor, nn
 
 from videoattn.errors import InputError
+from videoattn.layers.checks import check_maps
 from videoattn.layers.non_local import (
     CONVOLUTIONS,
     attend,
@@ -86,10 +87,7 @@ class CMABlock(nn.Module):
         return not (self.norm.weight.any() or self.norm.bias.any())
 
     def _check(self, x: Tensor, y: Tensor) -> None:
-        expected = self.dims + 2
-        for name, maps, channels in (("x", x, self.q.in_channels), ("y", y, self.k.in_channels)):
-            if maps.dim() != expected or maps.shape[1] != channels:
-                axes = "(B, C, H, W)" if self.dims == 2 else "(B, C, T, H, W)"
-                raise InputError(f"{name} has shape {tuple(maps.shape)}; {axes} with C = {channels} is expected")
+        check_maps(x, dims=self.dims, channels=self.q.in_channels)
+        check_maps(y, dims=self.dims, channels=self.k.in_channels, name="y")
         if x.shape[0] != y.shape[0]:
             raise InputError(f"x holds {x.shape[0]} samples, y {y.shape[0]}: they must be as many")

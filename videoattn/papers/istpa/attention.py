@@ -36,6 +36,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoattn.errors import InputError, unknown
+from videoattn.layers.pooling import AdaptiveMaxPool2d, windows
 
 DOWNSAMPLING = ("max", "average", "conv")
 FUSIONS = ("product", "sum", "max")
@@ -114,7 +115,7 @@ class PyramidAttention(nn.Module):
         scales = []
         for x, down, score in zip(maps, self.downsample, self.score, strict=True):
             x = down(rearrange(x, "b c t h w -> (b t) c h w"))  # Eq. (1)
-            y = score(rearrange(x, "(b t) c h w -> b (t h w) c", b=len(top)))  # Eq. (2), (13)
+            y = score(rearrange(x, "(b t) c h w -> b (t h w) c", t=top.shape[2]))  # Eq. (2), (13)
             scales.append(y.to(torch.promote_types(y.dtype, torch.float32)).clamp(-LARGEST, LARGEST))
         attention = normalised(fused(scales, self.fusion), self.norm)  # Eq. (3)
         merged = rearrange(top, "b c t h w -> b c (t h w)") @ attention.to(top.dtype)  # Eq. (4)
@@ -174,13 +175,12 @@ def downsampling(kind: str, channels: int, path: Sequence[Size]) -> nn.Sequentia
 def pool(kind: str, big: Size, small: Size) -> nn.Module:
     """PyTorch's adaptive pool; where its windows are all alike, the common one of these windows, which is faster."""
     adaptive, common = {
-        "max": (nn.AdaptiveMaxPool2d, nn.MaxPool2d),
+        "max": (AdaptiveMaxPool2d, nn.MaxPool2d),
         "average": (nn.AdaptiveAvgPool2d, nn.AvgPool2d),
     }[kind]
     kernel, stride = zip(*map(window, big, small), strict=True)
     for length, to, k, s in zip(big, small, kernel, stride, strict=True):
-        windows = [(i * length // to, -(-(i + 1) * length // to)) for i in range(to)]
-        if windows != [(i * s, i * s + k) for i in range(to)]:
+        if windows(length, to) != [(i * s, i * s + k) for i in range(to)]:
             return adaptive(small)
     return common(kernel, stride)
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from videoattn.errors import InputError, unknown
+from videoattn.layers.checks import check_maps
 from videoattn.papers.rcca.lines import Lines, aggregate, weights
 from videoattn.papers.rcca.recomputed import RecomputedStep
 
@@ -61,10 +62,7 @@ class CCA3D(nn.Module):
 
     def check(self, x: Tensor) -> None:
         """Raise `InputError` unless these are maps (B, C, T, H, W) with the C of this step."""
-        if x.dim() != 5 or x.shape[1] != self.q.in_channels:
-            raise InputError(
-                f"maps of shape {tuple(x.shape)}; (B, C, T, H, W) with C = {self.q.in_channels} is expected"
-            )
+        check_maps(x, dims=3, channels=self.q.in_channels)
 
 
 class RCCA3D(nn.Module):
@@ -110,6 +108,9 @@ class RCCA3D(nn.Module):
     def forward(self, x: Tensor, *, return_attention: bool = False) -> Tensor | tuple[Tensor, tuple[Lines, ...]]:
         self.step.check(x)
         y, attention = x, []
+        # torch.func maps over layers, and differentiates them as often as asked; a step that is recomputed has one
+        # derivative.
+        recompute = self.recompute and not torch._C._are_functorch_transforms_active()
         for step in range(self.recurrence):
             if self.structure == "b":
                 residual = y  # Eq. (6)
@@ -118,13 +119,13 @@ class RCCA3D(nn.Module):
             else:
                 residual = x  # Eq. (4), (5)
             layers = return_attention or self.structure == "c" or x.is_meta  # on meta, so that each layer's cost shows
-            if self.recompute and not layers:
+            if recompute and not layers:
                 y = self._recomputed(y, residual)
                 continue
             if return_attention:
                 h, lines = self.step(y, return_attention=True)
                 attention.append(lines)
-            elif self.recompute and torch.is_grad_enabled():
+            elif recompute and torch.is_grad_enabled():
                 h = checkpoint(self.step, y, use_reentrant=False, preserve_rng_state=False)
             else:
                 h = self.step(y)

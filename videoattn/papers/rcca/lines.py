@@ -26,8 +26,9 @@ class Lines(NamedTuple):
 def weights(q: Tensor, k: Tensor) -> Lines:
     """Softmax over the T + H + W - 2 positions on the lines through each query; q, k (B, C', T, H, W)."""
     t, h, w = products(q, k)  # Eq. (1)
-    h.diagonal(dim1=2, dim2=4).fill_(-torch.inf)
-    w.diagonal(dim1=3, dim2=4).fill_(-torch.inf)
+    height, width = q.shape[3:]
+    h = h.masked_fill(torch.eye(height, dtype=torch.bool, device=q.device)[:, None], -torch.inf)
+    w = w.masked_fill(torch.eye(width, dtype=torch.bool, device=q.device), -torch.inf)
     joint = torch.softmax(torch.cat([t, h, w], dim=-1), dim=-1)  # Eq. (2)
     return by_line(joint, q.shape[2:])
 

@@ -47,9 +47,9 @@ class RecomputedStep(torch.autograd.Function):
             residual = y if own else residual
             early = residual is not None and residual.dtype == dtype  # else it keeps its own precision
             bias = (scale * bv)[:, None]
-            h = residual.flatten(2) + bias if early else bias.repeat(len(x), 1, x[0, 0].numel())
+            h = residual.flatten(2) + bias if early else bias.repeat(x.shape[0], 1, x[0, 0].numel())
             for x_, wv_ in zip(*(_parts(m, x) for m in (x, (scale * wv).flatten(1))), strict=True):
-                h.baddbmm_(wv_.expand(len(x), -1, -1), aggregate(lines, x_).flatten(2))
+                h.baddbmm_(wv_.expand(x.shape[0], -1, -1), aggregate(lines, x_).flatten(2))
             h = h.unflatten(2, x.shape[2:])
             return h if early or residual is None else h + residual
 
@@ -64,7 +64,7 @@ class RecomputedStep(torch.autograd.Function):
             q, k = (_by_position(m) for m in _project(x, wqk, torch.cat([bq, bk])).chunk(2, 1))
             lines = weights(q, k)
             to_bv, to_wv, to_lines = g.sum((0, 2)), torch.empty_like(wv), None
-            to_x = torch.bmm((scale * wv.T).expand(len(x), -1, -1), g).unflatten(2, x.shape[2:])  # z, until replaced
+            to_x = torch.bmm((scale * wv.T).expand(g.shape[0], -1, -1), g).unflatten(2, x.shape[2:])  # z until replaced
             for x_, z, to_wv_ in zip(*(_parts(m, x) for m in (x, to_x, to_wv)), strict=True):
                 x_ = _by_position(x_)
                 to_wv_.copy_(torch.bmm(g, aggregate(lines, x_).flatten(2).mT).sum(0))
@@ -80,7 +80,7 @@ class RecomputedStep(torch.autograd.Function):
             to_energies = by_line(joint * (to_joint - (joint * to_joint).sum(-1, keepdim=True)), x.shape[2:])
             to_q, to_k = aggregate(to_energies, k), spread(to_energies, q)
             to_qk = torch.cat([to_q, to_k], 1).flatten(2)
-            to_x.flatten(2).baddbmm_(wqk.flatten(1).T.expand(len(x), -1, -1), to_qk)
+            to_x.flatten(2).baddbmm_(wqk.flatten(1).T.expand(x.shape[0], -1, -1), to_qk)
             to_wqk, to_bqk = torch.bmm(to_qk, x.flatten(2).mT).sum(0), to_qk.sum((0, 2))
             (to_wq, to_wk), (to_bq, to_bk) = to_wqk.chunk(2), to_bqk.chunk(2)
             to_qkv = (to_wq, to_bq, to_wk, to_bk, scale * to_wv, scale * to_bv)
@@ -98,7 +98,7 @@ def _parts(m: Tensor, x: Tensor) -> tuple[Tensor, ...]:
 
 def _project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The convolution of maps."""
-    maps = torch.baddbmm(bias[:, None], weight.flatten(1).expand(len(x), -1, -1), x.flatten(2))
+    maps = torch.baddbmm(bias[:, None], weight.flatten(1).expand(x.shape[0], -1, -1), x.flatten(2))
     return maps.unflatten(2, x.shape[2:])
 
 
