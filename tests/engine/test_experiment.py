@@ -7,7 +7,7 @@ import pytest
 from demo import CHECK, Profile
 
 from videoattn.data.flow.cache import FlowSettings
-from videoattn.engine.experiment import flow_settings, module_of, reads_flow, sized, studies
+from videoattn.engine.experiment import flow_settings, module_of, no_weights, reads_flow, sized, studies
 from videoattn.engine.parameters import check
 from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Start
 from videoattn.engine.recipe import Recipe
@@ -171,6 +171,7 @@ def test_a_wrong_job_lists_good_ones_of_all_studies(demo, add_study):
     assert asked(JOBS="a,x")[0].jobs == ("a",)
     assert asked("second", JOBS="a,x")[0].jobs == ("x",)
     assert asked("second", JOBS="a") is None
+    assert asked("second", BACKBONE="resnet50") is None  # refused by the first study, once
     with pytest.raises(InputError, match=r"JOBS is 'x': name one of the first study too: \('a', 'b', 'c'\)"):
         asked(JOBS="x")
 
@@ -250,3 +251,8 @@ def test_seeds_for_tuning_have_a_probe_of_their_own(demo, tmp_path):
     assert asked(FIRST_SEED=99)[0] == CHECK
     assert asked(FIRST_SEED=100)[0] == replace(CHECK, probe=replace(CHECK.probe, seed=CHECK.probe.seed + 100))
     assert on_videos(tmp_path, FIRST_SEED=100)[0].jobs == on_videos(tmp_path)[0].jobs
+
+
+def test_a_network_that_asks_for_weights_where_none_are_fails():
+    with pytest.raises(LookupError, match="the weights of a are asked for"):
+        no_weights("a")

@@ -22,7 +22,9 @@ def test_seeds_that_differ_give_students_interval_where_it_is_far_from_the_bound
     assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.003)
 
 
-@pytest.mark.parametrize("values", [[1.0, 1.0, 0.0], [0.96, 0.9, 1.0], [1.0] * 3, [0.0] * 3, [0.667, 0.25, 1.0]])
+@pytest.mark.parametrize(
+    "values", [[1.0, 1.0, 0.0], [0.998, 1.0, 1.0], [0.96, 0.9, 1.0], [1.0] * 3, [0.0] * 3, [0.667, 0.25, 1.0]]
+)
 def test_an_interval_stays_within_0_and_1_and_holds_the_mean(values):
     low, high = accuracy_interval(values, 500)
     assert 0 <= low <= np.mean(values) <= high <= 1
@@ -91,6 +93,8 @@ def test_a_difference_changes_its_sign_with_the_rows():
     low, high = difference_interval([0.9, 0.8, 0.95], [0.5, 0.4, 0.6], 200)
     assert difference_interval([0.5, 0.4, 0.6], [0.9, 0.8, 0.95], 200) == pytest.approx((-high, -low))
     assert low < np.mean([0.9, 0.8, 0.95]) - 0.5 < high
+    low, high = difference_interval([1.0, 1.0, 0.998], [0.0] * 3, 500)
+    assert low < np.mean([1.0, 1.0, 0.998]) <= high <= 1
 
 
 def test_signs_of_paired_differences():

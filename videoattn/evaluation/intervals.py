@@ -11,8 +11,8 @@ The videos are a sample, too, and the same for all seeds, so that more seeds do 
 (2)  accuracy on all videos of the kind | mu  ~  Beta(N mu + 1/2, N (1 - mu) + 1/2)
 
 Intervals are of the mean over seeds in the sense of (2), equal-tailed, but one-sided where no video, or every one, is
-right (L. Brown, T. Cai and A. DasGupta, Interval Estimation for a Binomial Proportion, 2001, section 4.1.2). They stay
-in [0, 1]. A failure that comes once in ten seeds and has not come is not in them: read how many seeds there are.
+right (L. Brown, T. Cai and A. DasGupta, Interval Estimation for a Binomial Proportion, 2001, section 4.1.2), and as wide
+as it takes to hold what was measured. They stay in [0, 1]. A failure that comes once in ten seeds and has not come is not in them: read how many seeds there are.
 """
 
 import functools
@@ -59,7 +59,8 @@ def accuracy_interval(values: Sequence[float], videos: int, level: float = LEVEL
         return Interval(quantile(1 - level), 1.0)
     if max(values) == 0:
         return Interval(0.0, quantile(level))
-    return Interval(quantile((1 - level) / 2), quantile((1 + level) / 2))
+    low, high, mean = quantile((1 - level) / 2), quantile((1 + level) / 2), float(np.mean(values))
+    return Interval(min(low, mean), max(high, mean))
 
 
 def difference_interval(
@@ -75,8 +76,9 @@ def difference_interval(
     posteriors = (_posterior(_checked(row, videos), videos) for row in (values, baseline))
     quantiles = [np.interp(_QUANTILES, below, mu) for mu, below in posteriors]
     differences = np.subtract.outer(*quantiles)
-    tail = (1 - level) / 2
-    return Interval(*map(float, np.quantile(differences, (tail, 1 - tail))))
+    tail, found = (1 - level) / 2, float(np.mean(values) - np.mean(baseline))
+    low, high = map(float, np.quantile(differences, (tail, 1 - tail)))
+    return Interval(min(low, found), max(high, found))
 
 
 def paired_p(values: Sequence[float], baseline: Sequence[float]) -> float:
