@@ -11,8 +11,9 @@ The videos are a sample, too, and the same for all seeds, so that more seeds do 
 (2)  accuracy on all videos of the kind | mu  ~  Beta(N mu + 1/2, N (1 - mu) + 1/2)
 
 Intervals are of the mean over seeds in the sense of (2), equal-tailed, but one-sided where no video, or every one, is
-right (L. Brown, T. Cai and A. DasGupta, Interval Estimation for a Binomial Proportion, 2001, section 4.1.2), and as wide
-as it takes to hold what was measured. They stay in [0, 1]. A failure that comes once in ten seeds and has not come is not in them: read how many seeds there are.
+right (L. Brown, T. Cai and A. DasGupta, Interval Estimation for a Binomial Proportion, 2001, section 4.1.2), and as
+wide as it takes to hold what was measured. They stay in [0, 1]. A failure that comes once in ten seeds and has not come
+is not in them: read how many seeds there are.
 """
 
 import functools
