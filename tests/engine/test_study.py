@@ -66,6 +66,11 @@ def test_the_record_of_a_study_is_complete(copied):
     ]
     assert copied.folder == copied.parameters.runs / "demo" / f"check-probe-{copied.digest}"
     assert copied.main.description() == {"name": "folder"}
+    ends = {(r["job"], r["seed"]): r["training"] for r in record.results}
+    first = next(r for r in record.results if r["job"] == "a")
+    assert ends["a", 0]["accuracy"] == pytest.approx(float(log[2].split(",")[4]), abs=1e-4)
+    assert ends["a", 0]["test"] == first["metrics"]["A"]["top1"]  # what it trained, alone in a row
+    assert "test" not in ends["b", 0]  # its only row is a fusion
 
 
 def test_rows_are_scores_of_their_jobs_fused(copied):

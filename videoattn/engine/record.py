@@ -29,7 +29,7 @@ class Record:
     """The content of one `record.json`.
 
     `results` holds a dict a job and seed: {"job", "seed", "metrics": {row: metrics}, "wall_s"}, and for a training
-    "training", how it ended (`engine.task.learning`). A metrics dict is what
+    "training", how it ended (`engine.task.learning`), with "test", the top-1 of what it trained. A metrics dict is what
     `evaluation.metrics.classification_metrics` gives, or other values under names of their own. `study` names a study
     of a paper besides its first.
     """
@@ -71,16 +71,15 @@ class Record:
         """The seeds with which the training that completed a row was still learning when it ended.
 
         Its accuracy on the training videos then rose by more than `STILL` an epoch, was below `LEARNT`, and not more
-        than `HEART` above that on the test videos: beyond that a network learns its training videos by heart. Records
-        from before this was measured say nothing of it.
+        than `HEART` above its own on the test videos: beyond that a network learns its training videos by heart.
+        Records from before this was measured say nothing of it.
         """
-        found = []
-        for result in self.results:
-            end, reached = result.get("training"), result["metrics"].get(row, {}).get("top1")
-            if end and reached is not None:
-                by_heart = end["accuracy"] > reached + HEART
-                found += [result["seed"]] if end["slope"] > STILL and end["accuracy"] < LEARNT and not by_heart else []
-        return sorted(found)
+        ends = {r["seed"]: r["training"] for r in self.results if row in r["metrics"] and "training" in r}
+        return sorted(
+            seed
+            for seed, end in ends.items()
+            if end["slope"] > STILL and end["accuracy"] < min(LEARNT, end.get("test", 1.0) + HEART)
+        )
 
     def seeds(self, row: str) -> list[int]:
         """The seeds for which a row is measured, ascending."""

@@ -267,7 +267,12 @@ class Study:
                 continue
             last = max(names, key=self._order)
             metrics = next(r["metrics"] for r in record.results if (r["job"], r["seed"]) == (last, seed))
-            metrics |= row_metrics(row, {name: self.scores(name, seed) for name in names}, self.data.objective)
+            measured = row_metrics(row, {name: self.scores(name, seed) for name in names}, self.data.objective)
+            metrics |= measured
+            result = next(r for r in record.results if (r["job"], r["seed"]) == (job.name, seed))
+            own = tuple(part[:2] for part in row.parts) == ((job.name, job.stream),)
+            if own and "training" in result and "top1" in measured.get(row.name, {}):
+                result["training"]["test"] = measured[row.name]["top1"]
 
 
 class _Left:
