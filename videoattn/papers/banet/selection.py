@@ -46,7 +46,7 @@ class RandomFrames(nn.Module):
 
     def forward(self, clip: Tensor) -> Kept:
         check_clip(clip, self.frames)
-        if self.training:
+        if self.training or clip.is_meta:
             draws = torch.rand(len(clip), clip.shape[2])
         else:
             seeds = [zlib.crc32(own.float().cpu().contiguous().numpy().tobytes()) for own in clip]
