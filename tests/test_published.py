@@ -72,6 +72,27 @@ def test_a_record_of_another_recipe_is_stale_in_its_own_study_alone(runs):
     assert published.is_stale(replace(own, study=""))
 
 
+def test_a_record_from_a_tree_that_was_not_clean_is_marked(runs):
+    folder, own = tables.reference("istpa", "streams")
+    for clean in (True, False):
+        replace(own, environment=own.environment | {"clean": clean}).save(folder)
+        replace(tables.reference("istpa")[1], environment=own.environment | {"clean": True}).save(
+            runs / "published-first"
+        )
+        assert published.result_section("istpa").count("**Its tree was not clean") == (not clean)
+
+
+BEFORE_THE_RULE = {"published-quick-probe-7ae7d94361", "published-quick-probe-690d8daf5a"}  # see docs/history.md
+
+
+def test_published_records_are_from_clean_trees():
+    found = {
+        folder.name: r for paper in PAPERS for s in studies(paper) for folder, r in tables.published(paper, s).items()
+    }
+    assert len(found) == 6
+    assert {name for name, r in found.items() if not r.environment["clean"]} == BEFORE_THE_RULE
+
+
 def test_a_broken_record_hinders_neither_the_list_nor_another_run(runs, monkeypatch, capsys):
     monkeypatch.setattr(published, "runs_root", lambda: runs.parent)
     (runs / "published-first" / "record.json").write_text("[]")

@@ -60,8 +60,9 @@ def result_section(paper: str) -> str:
     found = [own[1] for own in (reference(paper, study) for study in studies(paper)) if own]
     sections = [claims_table(paper)]
     for record in found:
-        stale = " **Stale: the recipe has changed since.**" if is_stale(record) else ""
-        sections += [headline_table(record), f"{caption(record)}.{stale}"]
+        marks = " **Stale: the recipe has changed since.**" if is_stale(record) else ""
+        marks += "" if record.environment["clean"] else " **Its tree was not clean: no commit holds just its code.**"
+        sections += [headline_table(record), f"{caption(record)}.{marks}"]
     return "\n\n".join(sections if found else [*sections, "Nothing is published yet."])
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from example import record
+from example import ENVIRONMENT, record
 
 from videoattn.engine import record as record_module
 from videoattn.engine.record import PACKAGES, environment, publish, read, records
@@ -129,6 +129,10 @@ def test_publish_refuses_a_run_that_is_not_finished(run):
         publish(run)
     record({}, complete=False).save(run)
     with pytest.raises(RunError, match="is not complete: run the same command again"):
+        publish(run)
+    (run / "log.csv").touch()
+    record({}, environment=ENVIRONMENT | {"clean": False}).save(run)
+    with pytest.raises(RunError, match="was made from a tree that was not clean"):
         publish(run)
     assert not run.with_name(f"published-{run.name}").exists()
 

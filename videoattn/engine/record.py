@@ -173,12 +173,16 @@ def publish(folder: Path) -> Path:
     The notebook that a paper's studies share lies with the first.
 
     Raises:
-        RunError: the run is not complete, or lacks one of the files.
+        RunError: the run is not complete, lacks one of the files, or was made from a tree that was not clean.
     """
     record = read(folder)
     files = ("record.json", "log.csv", *(() if record.study else ("notebook.ipynb",)))
     if not record.complete:
         raise RunError(f"{folder} is not complete: run the same command again to finish it")
+    if not record.environment["clean"]:
+        raise RunError(
+            f"{folder} was made from a tree that was not clean: no commit holds its code; commit and run again"
+        )
     target = folder.with_name(f"{PUBLISHED}{folder.name}")
     for name in files:
         if not (folder / name).is_file():
