@@ -430,3 +430,7 @@ def test_a_study_that_is_made_again_looks_for_its_clips_anew(make):
     again = make(JOBS="a")
     assert again.data is not before
     assert first.data is again.data
+
+
+def test_seeds_begin_with_the_first(make):
+    assert make(FIRST_SEED=7, SEEDS=2).seeds == (7, 8)

@@ -1,10 +1,12 @@
 """Runs against each other: rows that agree, rows that differ."""
 
 import numpy as np
+import pytest
 from measured import measured
 
 from videoattn import published
 from videoattn.cli import main
+from videoattn.reporting import compare
 from videoattn.reporting.compare import AGREES, DIFFERS, compared_rows, comparison
 
 
@@ -29,6 +31,14 @@ def test_runs_that_differ_by_chance_alone_seldom_show_a_row_that_differs():
         )
         alarms += DIFFERS in compared_rows(one, other).values()
     assert alarms <= 3  # of 20 at 5%: four or more in 2 of 100 tries
+
+
+def test_the_level_is_shared_by_the_rows(monkeypatch):
+    levels = []
+    monkeypatch.setattr(compare, "difference_interval", lambda *given: levels.append(given[3]) or (0.0, 0.0))
+    one = measured("cma", {str(row): [0.5] for row in range(10)})
+    compared_rows(one, one)
+    assert levels == [pytest.approx(0.995)] * 10
 
 
 def test_other_recipes_are_named_and_not_held_against_the_published_run(monkeypatch, tmp_path):

@@ -21,6 +21,7 @@ from videoattn.papers.banet.experiments import (
     OTHER_LENGTHS,
     PAPER,
     PROFILES,
+    QUICK,
     VARIANTS,
     VIDEOS,
     build,
@@ -189,3 +190,12 @@ def test_what_differences_are_worth():
     figure = inspection.worth_figure(found)
     assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == sorted(found)
     plt.close(figure)
+
+
+def test_frame_attention_is_warmed_up_but_in_the_cold_row():
+    found = {
+        name: build(VARIANTS[name], QUICK, classes=4).select.warm_up
+        for name in ("lite-learned", "lite-both", "lite-learned-cold")
+    }
+    assert found == {"lite-learned": QUICK.probe.train, "lite-both": QUICK.probe.train, "lite-learned-cold": 0}
+    assert PAPER.warm_up == 0
