@@ -4,8 +4,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import conftest
 import demo as paper
+import demo_paper
 import pandas as pd
 import pytest
 import torch
@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all runs of the paper, with that of a finished study in it."""
     root = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        conftest.install(patch, root)
+        demo_paper.install(patch, root)
         make_study(replace(check("demo", {}, paper.SETS), runs=root / "runs")).run()
     return root / "runs"
 
