@@ -17,7 +17,7 @@ from caffe_eco import random_eco
 
 from videoattn.data.datasets import load
 from videoattn.data.flow.cache import FlowCache
-from videoattn.engine.experiment import studies
+from videoattn.engine.experiment import module_of, studies
 from videoattn.engine.parameters import check
 from videoattn.engine.record import read
 from videoattn.engine.study import make_study
@@ -182,7 +182,7 @@ def test_all_studies_of_a_paper_take_its_data_sets(tmp_path, cache):
                 data.mkdir(parents=True)
                 given = {"DATASET": name, "DATA": str(MAKE[name](data / "set" if name == "hmdb51" else data))}
                 study = make_study(check(paper, given | {"PROFILE": "check"}, data_sets(paper)), part)
-                assert study.jobs
+                assert study.jobs if study else not module_of(paper, part).DATA_SETS
 
 
 def test_a_training_on_rgb_alone_computes_no_flow(tmp_path, cache, monkeypatch):

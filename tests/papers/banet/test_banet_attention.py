@@ -36,18 +36,23 @@ def differences_by_loops(clip: Tensor, size: int) -> list[list[float]]:
     return found
 
 
-def f_of_clamped(d: float, add: float = 0.0) -> float:
-    s = 1 / (1 + math.exp(3 - min(max(d, 0.0), 7.0) - add))
+def f_of_clamped(d: float, add: float = 0.0, *, offset: float = 3.0) -> float:
+    s = 1 / (1 + math.exp(offset - min(max(d, 0.0), 7.0) - add))
     return s * (1 - s)
+
+
+def worth(d: float, reading: str) -> float:
+    """Of one difference, in the readings that add those of both neighbours."""
+    return d if reading == "direct" else f_of_clamped(d, offset=3.5 if reading == "centred" else 3.0)
 
 
 def scores_by_loops(differ: list[float], reading: str) -> list[float]:
     d, frames, y = dict(enumerate(differ, 1)), len(differ) + 1, []  # d[1] to d[N - 1]
     for i in range(1, frames + 1):
         if i in (1, frames):
-            y.append(2 * f_of_clamped(d[1 if i == 1 else frames - 1]))
-        elif reading == "consistent":
-            y.append(f_of_clamped(d[i - 1]) + f_of_clamped(d[i]))  # Eq. (2)
+            y.append(2 * worth(d[1 if i == 1 else frames - 1], reading))
+        elif reading != "literal":
+            y.append(worth(d[i - 1], reading) + worth(d[i], reading))  # Eq. (2)
         else:  # as printed; d_N is d_{N-1}
             y.append(f_of_clamped(d[i], add=f_of_clamped(d[min(i + 1, frames - 1)])))
     return y
@@ -116,6 +121,25 @@ def test_scores_by_hand_and_the_clamp():
     frame_scores(d).sum().backward()
     torch.testing.assert_close(d.grad, torch.zeros_like(d))  # F is flat at 3, and beyond the clamp
     torch.testing.assert_close(bump(d.detach()), torch.autograd.grad(torch.sigmoid(d - 3).sum(), d)[0])
+
+
+def test_the_readings_that_the_paper_rejects_by_hand():
+    d = torch.tensor([-1.0, 3.5, 9.0], dtype=torch.float64)
+    end = 0.0284529765  # F in the middle, 3.5 away
+    expected = torch.tensor([2 * end, end + 0.25, 0.25 + end, 2 * end], dtype=torch.float64)
+    torch.testing.assert_close(frame_scores(d, "centred"), expected)  # 0 and 7 count the same
+    assert frame_scores(d, "direct").tolist() == [-2.0, 2.5, 12.5, 18.0]  # without clamp and F the larger the better
+
+
+def test_scores_of_nothing_still_choose_and_pass_finite_gradients(monkeypatch):
+    for gradient in ("weight", "straight-through"):
+        module = frame_attention(6, reading="direct", gradient=gradient)
+        y = given_scores(monkeypatch, module, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0)
+        kept = module(None)
+        carried = kept.weights if gradient == "weight" else kept.feature_mix
+        assert carried.isfinite().all()
+        (grad,) = torch.autograd.grad((carried * noise(*carried.shape)).sum(), y)
+        assert grad.isfinite().all()
 
 
 def test_differences_are_those_of_grey_whatever_their_sign_and_the_mean_colour():
@@ -251,6 +275,7 @@ def test_estimated_slope_is_that_of_the_expectation(monkeypatch):
         ({"hidden": (5, 0)}, "hidden=(5, 0)"),
         ({"hidden": (5,)}, "hidden=(5,)"),
         *(({"start": start}, f"start={start}: a value in (0, 7)") for start in (-1.0, 0.0, 3.0, 7.0, 8.5, math.nan)),
+        ({"reading": "centred", "start": 3.5}, "start=3.5: a value in (0, 7) is expected, but not 3.5"),
         ({"reading": "printed"}, "unknown reading 'printed'; choose from consistent, literal"),
         ({"gradient": "hard"}, "unknown gradient 'hard'; choose from weight, straight-through, perturbed, none"),
     ],

@@ -79,8 +79,8 @@ def test_the_printed_tables_agree_with_each_other():
     assert value["VI", "ECO(with 1 CS)", "VPS"] == value["III", "BANet(16F)", "VPS"]  # without and with frame attention
 
 
-def verdict(claim: str, one: Record | None) -> Verdict:
-    (found,) = [c.verdict for c in claims(one) if c.claim.startswith(claim)]
+def verdict(claim: str, one: Record | None, relation: Record | None = None) -> Verdict:
+    (found,) = [c.verdict for c in claims(one, relation) if c.claim.startswith(claim)]
     return found
 
 
@@ -88,10 +88,10 @@ def verdict(claim: str, one: Record | None) -> Verdict:
     ("learned", "word"), [([0.9, 0.95, 0.92, 0.91, 0.93], HOLDS), ([0.3] * 5, FAILS), ([0.9, 0.1, 0.5, 0.7, 0.3], OPEN)]
 )
 def test_what_is_kept(learned, word):
-    one = measured("banet", {"lite-learned kept": learned, "lite-uniform kept": [0.5] * 5}, "relevant")
+    one = measured("banet", {"lite-learned kept": learned, "lite-random kept": [0.5] * 5}, "relevant")
     told = verdict("Frame attention drops", one)
     assert told.word == word
-    assert "are relevant, of uniform ones 50.0 (50.0 to 50.0)%; " in told.said
+    assert "are relevant, of random ones 50.0 (50.0 to 50.0)%; " in told.said
 
 
 def test_claims_without_a_record_and_with_rows():
@@ -99,14 +99,36 @@ def test_claims_without_a_record_and_with_rows():
     assert str(verdict("at 13.4%", None)) == "holds: for Q K^T, 13.4%; of the modules 15.6%"
     assert str(verdict("BANet runs", None)) == "does not hold (by table III): 318; BANet-Lite, at 4 frames, 455"
     assert str(verdict("The network is trained", None)).endswith("passes no gradient to the scores")
-    one = measured("banet", {"lite-learned": [0.9] * 5, "lite-learned-none": [0.5] * 5, "lite-both": [0.9] * 5})
-    assert "trained scores over untrained ones: holds: +40.0 [" in verdict("The network is trained", one).said
+    one = measured("banet", {"lite-learned": [0.9] * 5, "lite-random": [0.5] * 5, "lite-both": [0.9] * 5})
+    assert "trained scores: over random frames holds: +40.0 [" in verdict("The network is trained", one).said
+    assert "untrained scores" not in verdict("The network is trained", one).said
     both = verdict("Both together", one)
     assert (both.word, both.said.startswith("over before alone: +0.0 [")) == (SAME, True)
-    orders = {"lite-cs": [0.8] * 5, "lite-cs-tw-hw-th": [0.8] * 5, "lite-cs-th-tw-hw": [0.8] * 5}
-    assert verdict("The order of the planes", measured("banet", orders)).word == HOLDS
-    orders["lite-cs-th-tw-hw"] = [0.6] * 5
-    assert verdict("The order of the planes", measured("banet", orders)).word == FAILS
+
+
+def test_claims_of_the_relation_probe():
+    rows = {"cs": [0.8] * 5, "cs-tw-hw-th": [0.8] * 5, "cs-th-tw-hw": [0.8] * 5}
+    assert verdict("The order of the planes", None, measured("banet", rows)).word == HOLDS
+    rows["cs-th-tw-hw"] = [0.6] * 5
+    rows |= {"none": [0.5] * 5, "mean": [0.8] * 5, "nl": [0.9] * 5, "cs-hw-tw": [0.8] * 5, "cs at 3": [0.9] * 5}
+    one = measured("banet", rows | {"cs-sum at 3": [0.5] * 5})
+    words = {
+        claim: verdict(claim, None, one).word for claim in ("The order", "Cascaded self-attention helps", "It is as")
+    }
+    assert words == {"The order": FAILS, "Cascaded self-attention helps": HOLDS, "It is as": FAILS}
+    assert verdict("and over the mean of all places", None, one).word == SAME
+    two = verdict("Two kinds of planes", None, one)
+    assert (two.word, two.said.endswith("not run: TW, TH")) == (HOLDS, True)
+    reach = verdict("In a cascade every position", None, one)
+    assert reach.word == HOLDS
+    assert "at distance 3 the cascade over the sum: holds: +40.0 [" in reach.said
+    assert "the sum over guessing: no difference" in reach.said
+
+
+def test_what_no_record_decides():
+    told = verdict("Self-attention contributes more", None)
+    assert (told.word, "a probe made for its module" in told.reason) == (OPEN, True)
+    assert "of ECO 1.07; printed 2.5" in verdict("With it ECO is faster", None).said
 
 
 def test_what_the_bench_measures():

@@ -18,6 +18,7 @@ from videoattn.papers.banet import inspection
 from videoattn.papers.banet.attention import LARGEST, FrameAttention, Kept, differences
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.experiments import (
+    HEADLINE,
     OTHER_LENGTHS,
     PAPER,
     PROFILES,
@@ -114,14 +115,15 @@ def test_further_probes_differ_in_their_share_alone():
     assert {own.settings for own in one.extra_tests} == {one.test}
     assert [(own.probe.irrelevant, own.probe.redundant) for own in one.extra_tests] == list(profile.shares)
     assert {(own.probe.train, own.probe.test) for own in one.extra_tests} == {(main.classes, profile.further)}
-    whole = {"irrelevant": 0.5, "redundant": 0.0, "train": main.train, "test": main.test}
+    whole = {"irrelevant": 0.25, "redundant": 0.5, "train": main.train, "test": main.test}
     assert [replace(own.probe, **whole) for own in one.extra_tests] == [main] * len(profile.shares)
     assert [shares_name(*both) for both in ((0.25, 0.0), (0.25, 0.5))] == [
         "25% irrelevant",
         "25% irrelevant, 50% redundant",
     ]
     names = {row.name: row.parts for row in rows(profile)}
-    assert names["lite-all 25% irrelevant"] == (("lite-all", "rgb 25% irrelevant", 1),)
+    assert names["lite-all 50% irrelevant"] == (("lite-all", "rgb 50% irrelevant", 1),)
+    assert main.kind_counts == {"relevant": 2, "irrelevant": 2, "redundant": 4}
     assert len(names) == len(VARIANTS) * (1 + len(profile.shares))
 
 
@@ -190,6 +192,18 @@ def test_what_differences_are_worth():
     figure = inspection.worth_figure(found)
     assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == sorted(found)
     plt.close(figure)
+
+
+def test_readings_of_eq_2_are_those_of_their_rows():
+    found = {name: build(VARIANTS[f"lite-{name}"], QUICK, classes=4).select.reading for name in ("centred", "direct")}
+    assert found == {"centred": "centred", "direct": "direct"}
+    assert build(VARIANTS["lite-learned"], QUICK, classes=4).select.reading == "consistent"
+
+
+def test_the_rows_of_eco_have_labels():
+    labelled = {row for _, row in HEADLINE}
+    assert {name for name in PROFILES["full"].jobs if name.startswith("eco-")} <= labelled
+    assert set(QUICK.jobs) <= labelled
 
 
 def test_frame_attention_is_warmed_up_but_in_the_cold_row():

@@ -13,9 +13,10 @@ X'_d: absolute differences of grey frames, max-pooled to S x S; clamp: to [0, 7]
 Axes: b clip, n frame of N, m kept frame of M, s draw of noise, c channel, h w place.
 
 Departures: Eq. (2) is printed with a parenthesis elsewhere, F(clamp(d_i) + F(clamp(d_{i+1}))), and with d_{i+1}, which
-does not exist for i = N - 1; `reading="literal"` follows it, with d_{N-1} for d_N. Differences are absolute: a max-pool
-would lose what becomes darker. The choice of the best passes no gradient to the scores: `gradient` says how they get
-one. Widths and start of the MLP are not in the paper; the defaults are ours.
+does not exist for i = N - 1; `reading="literal"` follows it, with d_{N-1} for d_N. What section III-B compares Eq. (2)
+with is `reading="centred"`, where F is moved to 3.5, and `reading="direct"`, y_i = d_{i-1} + d_i without F and clamp.
+Differences are absolute: a max-pool would lose what becomes darker. The choice of the best passes no gradient to the
+scores: `gradient` says how they get one. Widths and start of the MLP are not in the paper; the defaults are ours.
 """
 
 import math
@@ -32,7 +33,9 @@ from videoattn.layers.pooling import adaptive_max_pool2d
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 OFFSET, LARGEST = 3.0, 7.0  # section III-B
-READINGS = ("consistent", "literal")
+MIDDLE = LARGEST / 2  # the offset that section III-B rejects
+READINGS = ("consistent", "literal", "centred", "direct")
+LEAST = 1e-6  # that a score counts where it is divided or a logarithm taken; those of Eq. (2) are above it
 GRADIENTS = ("weight", "straight-through", "perturbed", "none")
 DRAWS, NOISE = 64, 0.05  # of "perturbed"; scores are at most 1/2 apart
 
@@ -61,16 +64,19 @@ def differences(clip: Tensor, size: int) -> Tensor:
     return adaptive_max_pool2d(grey.diff(dim=1).abs(), (size, size))
 
 
-def bump(x: Tensor) -> Tensor:
+def bump(x: Tensor, offset: float = OFFSET) -> Tensor:
     """F: the derivative of the sigmoid, moved to 3; 1/4 there, 0.05 at 0, 0.02 at 7."""
-    at = torch.sigmoid(x - OFFSET)
+    at = torch.sigmoid(x - offset)
     return at * (1 - at)
 
 
 def frame_scores(d: Tensor, reading: str = "consistent") -> Tensor:
     """What frames (..., N) are worth, from what their differences (..., N - 1) are."""
-    d = d.clamp(0.0, LARGEST)
-    f = bump(d)
+    if reading == "direct":
+        f = d
+    else:
+        d = d.clamp(0.0, LARGEST)
+        f = bump(d, MIDDLE if reading == "centred" else OFFSET)
     if reading == "literal":
         inner = bump(d[..., 1:] + torch.cat([f[..., 2:], f[..., -1:]], dim=-1))
     else:
@@ -90,7 +96,7 @@ class FrameAttention(nn.Module):
         frames: N, at least 2. keep: share of them that is kept; M = N keep, rounded, is at least 1.
         size: S. hidden: widths of the MLP's inner layers. start: its output where the frames are the same, at first;
             between 0 and 7 and not at the top of F, where its slope is 0.
-        reading: of Eq. (2), "consistent" or "literal".
+        reading: of Eq. (2), one of `READINGS`.
         gradient: how the scores learn. "straight-through": each kept frame's place is shared, in the gradient alone,
             with the frames that were dropped, by a softmax of log y; training computes the features of all N. "weight":
             features of a kept frame are multiplied by y / y, of which the second is held fixed; dropped frames are not
@@ -122,11 +128,12 @@ class FrameAttention(nn.Module):
         self.count = kept_frames(frames, keep)
         if size < 1 or len(hidden) != 2 or min(hidden) < 1:
             raise InputError(f"size={size}, hidden={tuple(hidden)}: a side and two widths of at least 1 are expected")
-        if not 0 < start < LARGEST or start == OFFSET:
-            raise InputError(f"start={start}: a value in (0, {LARGEST:g}) is expected, but not {OFFSET:g}")
         for name, value, good in (("reading", reading, READINGS), ("gradient", gradient, GRADIENTS)):
             if value not in good:
                 raise unknown(name, value, good)
+        top = MIDDLE if reading == "centred" else OFFSET
+        if not 0 < start < LARGEST or start == top:
+            raise InputError(f"start={start}: a value in (0, {LARGEST:g}) is expected, but not {top:g}")
         self.frames = frames
         self.size = size
         self.reading = reading
@@ -161,13 +168,15 @@ class FrameAttention(nn.Module):
         if self.gradient == "none" or not self.training:
             return Kept(indices)
         if self.gradient == "weight":
-            kept = y.gather(1, indices)
+            kept = y.gather(1, indices).clamp_min(LEAST)
             return Kept(indices, weights=kept / kept.detach())
         if self.gradient == "perturbed":
             return Kept(indices, frame_mix=perturbed(y, self.count))
         chosen = functional.one_hot(indices, self.frames).to(y)
         dropped = 1 - chosen.sum(1, keepdim=True)
-        shares = (y.log()[:, None] + (chosen + dropped).log()).softmax(-1)  # of m among itself and the dropped
+        shares = (y.clamp_min(LEAST).log()[:, None] + (chosen + dropped).log()).softmax(
+            -1
+        )  # of m among itself and the dropped
         return Kept(indices, feature_mix=chosen + (shares - shares.detach()))
 
 

@@ -103,7 +103,7 @@ def _rows(full: bool) -> dict[str, Variant]:
         "smallest": replace(base, rule="smallest"),
         "learned": learned,
         "learned-cold": replace(learned, cold=True),
-        "literal": replace(learned, reading="literal"),
+        **{name: replace(learned, reading=name) for name in ("literal", "centred", "direct")},
         **{f"learned-{name}": replace(learned, gradient=name) for name in ("weight", "perturbed", "none")},
         "nl": replace(base, non_local=True),
         "cs": cascade,
@@ -126,6 +126,13 @@ VARIANTS = {
 }
 OTHER_LENGTHS = tuple(name for name, variant in VARIANTS.items() if variant.frames)
 LITE = tuple(name for name in VARIANTS if name.startswith("lite-") and name not in OTHER_LENGTHS)
+# On the interruption probe; how self-attention's planes are ordered and joined is decided on the relation probe.
+CHOICES = ("all", "uniform", "random", "largest", "smallest", "learned", "learned-cold", "learned-none")
+OF_LITE = (
+    *(f"lite-{name}" for name in (*CHOICES, "literal", "centred", "direct", "learned-weight", "learned-perturbed")),
+    *("lite-nl", "lite-cs", "lite-both"),
+)
+OF_ECO = tuple(f"eco-{name}" for name in ("all", "uniform", "random", "learned", "nl", "cs", "both"))
 CENTRAL = ("lite-uniform", "lite-learned", "lite-cs", "lite-both")  # on a user's videos, in the small profiles
 
 PAPER = Profile(
@@ -151,13 +158,10 @@ PAPER = Profile(
 
 # A clip of the probe is taken whole, as it is.
 WHOLE = ClipSettings(sampling="dense", size=32, short_side=32, scales=CENTRE, flip=0.0)
-SMALL = Recipe(epochs=8, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
+SMALL = Recipe(epochs=12, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
-    jobs=tuple(
-        f"lite-{name}"
-        for name in ("all", "uniform", "random", "smallest", "learned", "learned-cold", "learned-none", "both")
-    ),
+    jobs=tuple(f"lite-{name}" for name in (*CHOICES, "centred", "direct")),
     seeds=5,
     small=True,
     widths=(16, 32, 32),
@@ -166,17 +170,18 @@ QUICK = replace(
     frames=4,
     every=8,
     pooled=8,
-    warm_up=1500,  # an epoch; without it 7 of 25 trainings ended with a choice worse than chance
+    warm_up=1500,  # an epoch; of 25 trainings without it, and without redundant frames, 7 ended worse than chance
     dropout=0.0,
     recipe=SMALL,
     clips=WHOLE,
-    shares=((0.0, 0.0), (0.25, 0.0), (0.75, 0.0), (0.375, 0.25), (0.25, 0.5)),
+    shares=((0.5, 0.0), (0.375, 0.25), (0.25, 0.25), (0.0, 0.5)),
     further=200,
-    probe=InterruptionProbe(train=1500, test=600),
+    # As many relevant as irrelevant frames; the frames most alike to a neighbour are redundant and show nothing.
+    probe=InterruptionProbe(train=1500, test=600, irrelevant=0.25, redundant=0.5),
 )
 FULL = replace(
     QUICK,
-    jobs=tuple(name for name in VARIANTS if name not in OTHER_LENGTHS),
+    jobs=(*OF_LITE, *OF_ECO),
     seeds=5,
 )
 CHECK = replace(
@@ -187,7 +192,7 @@ CHECK = replace(
     ),
     seeds=1,
     recipe=replace(SMALL, epochs=1, batch_size=8),
-    shares=((0.25, 0.0), (0.375, 0.25)),
+    shares=((0.5, 0.0), (0.375, 0.25)),
     further=8,
     probe=replace(QUICK.probe, train=24, test=24),
 )
@@ -227,13 +232,23 @@ HEADLINE = (
     ("ECO-Lite, all 8 frames", "lite-all"),
     ("ECO-Lite, 4 uniform frames", "lite-uniform"),
     ("ECO-Lite, 4 random frames", "lite-random"),
+    ("ECO-Lite, the 4 frames that differ most from their neighbours", "lite-largest"),
     ("ECO-Lite, the 4 frames most alike to a neighbour", "lite-smallest"),
     ("ECO-Lite, 4 frames by frame attention", "lite-learned"),
     ("ECO-Lite, 4 frames by frame attention, without warm-up", "lite-learned-cold"),
     ("ECO-Lite, 4 frames by frame attention, untrained", "lite-learned-none"),
+    ("ECO-Lite, 4 frames by frame attention, an offset of 3.5", "lite-centred"),
+    ("ECO-Lite, 4 frames by frame attention, without F and clamp", "lite-direct"),
     ("ECO-Lite, all 8 frames, non-local block", "lite-nl"),
     ("ECO-Lite, all 8 frames, cascaded self-attention", "lite-cs"),
-    ("BANet-Lite: both", "lite-both"),
+    ("BANet-Lite: both, 4 frames", "lite-both"),
+    ("ECO, all 8 frames", "eco-all"),
+    ("ECO, 4 uniform frames", "eco-uniform"),
+    ("ECO, 4 random frames", "eco-random"),
+    ("ECO, 4 frames by frame attention", "eco-learned"),
+    ("ECO, all 8 frames, non-local block", "eco-nl"),
+    ("ECO, all 8 frames, cascaded self-attention", "eco-cs"),
+    ("BANet: both, 4 frames", "eco-both"),
 )
 
 
