@@ -25,7 +25,7 @@ PAIRS = {"HW, TW": "cs-hw-tw", "TW, TH": "cs-tw-th"}  # of planes
 
 
 def claims(record: Record | None, relation: Record | None = None) -> list[Claim]:
-    """All claims, those about accuracy judged on the published records: of the first study, and of the relation probe."""
+    """All claims, those about accuracy judged on the published records, the second on the relation probe."""
     share, rate = 100 * float(closed_forms.share(audit.SHAPE)), audit.frames_per_second("BANet(16F)")
     lite = audit.frames_per_second("BANet-Lite(4F)")
     whole = 100 * audit.added("eco-cs")[1] / audit.added("eco-nl")[1]
@@ -97,7 +97,8 @@ def reach(relation: Record | None) -> str:
     gain = judged(relation, "cs at 3", "cs-sum at 3")
     if gain == UNKNOWN:
         return ""
-    return f"; at distance 3 the cascade over the sum: {gain}; the sum over guessing: {above(relation, 'cs-sum at 3', 0.5)}"
+    guessing = above(relation, "cs-sum at 3", 0.5)
+    return f"; at distance 3 the cascade over the sum: {gain}; the sum over guessing: {guessing}"
 
 
 def faster() -> Verdict:
