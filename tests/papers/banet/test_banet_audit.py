@@ -47,6 +47,9 @@ def test_integers(rows):
     assert found["BANet", "FPS"] == 318  # 19.9 x 16
     assert [found[f"conv{i}_x", "length"] for i in (3, 4, 5)] == [16, 8, 4]
     assert audit.stacked() == (96, 16, 28, 28)
+    assert [audit.window(layer) for layer in audit.WINDOWS] == [(7, 2), (3, 2), (3, 1), (3, 2)]
+    assert [found[f"conv{i}_x", "channels"] for i in (3, 4, 5)] == [128, 256, 512]
+    assert found["pooling", "side"] == 1
 
 
 def test_what_the_modules_add():

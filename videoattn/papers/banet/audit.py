@@ -31,6 +31,7 @@ PLACES = {  # table I: where each layer's maps come from
     "conv4_x": "temporal.conv4",
     "conv5_x": "temporal.conv5",
 }
+WINDOWS = ("conv1_x", "pool1", "conv2_x", "pool2")  # whose kernel and stride table I prints
 NETWORKS = {  # what the paper times, and its name in `VARIANTS`
     "ECO(16F)": "eco-all",
     "ECO-Lite(16F)": "lite-all",
@@ -52,14 +53,22 @@ def _table_1() -> Iterator[AuditRow]:
     for layer in PLACES:
         channels, *rest = sizes[layer]
         yield _count("I", layer, "side", rest[-1], "behind the layer, frames of 224 x 224")
+        yield _count("I", layer, "channels", channels, "behind the layer")
+        if layer in WINDOWS:
+            kernel, stride = window(layer)
+            yield _count("I", layer, "kernel", kernel, "of the convolution or pool whose maps these are")
+            yield _count("I", layer, "stride", stride, "of the convolution or pool whose maps these are")
         if layer not in stages:
-            yield _count("I", layer, "channels", channels, "behind the layer")
             continue
+        (kernel,) = {length for module in inner(stages[layer]) for length in module.kernel_size}
+        yield _count("I", layer, "kernel", kernel, "of all convolutions but the shortcut's, along T, H and W")
         found = convolutions(stages[layer])
         reading = "3x3x3 convolutions of ECO's network" + ("" if layer == "conv3_x" else ", without the shortcut's")
         yield _count("I", layer, "convolutions", found, reading, otherwise=MISPRINT)
         reading = f"frames behind the layer of T = {T}; the letter C stands for channels elsewhere"
         yield _row("I", layer, "length", rest[0], f"T/{T // rest[0]}", reading, False, otherwise=MISPRINT)
+    places = network("lite-all").eco.fc.in_features // sizes["conv5_x"][0]
+    yield _count("I", "pooling", "side", places, "values of each channel that the last layer gets")
 
 
 def _sentences() -> Iterator[AuditRow]:
@@ -128,5 +137,18 @@ def stacked() -> tuple[int, ...]:
 
 def convolutions(stage: int) -> int:
     """How many convolutions a stage of the 3D network has, without that of its shortcut."""
+    return len(inner(stage))
+
+
+def inner(stage: int) -> list[nn.Conv3d]:
+    """The convolutions of a stage of the 3D network, without that of its shortcut."""
     module = network("lite-all").eco.temporal.get_submodule(f"conv{stage}")
-    return sum(isinstance(m, nn.Conv3d) for name, m in module.named_modules() if name != "shortcut")
+    return [m for name, m in module.named_modules() if name != "shortcut" and isinstance(m, nn.Conv3d)]
+
+
+def window(layer: str) -> tuple[int, int]:
+    """Kernel and stride of a layer of the stem."""
+    modules = network("lite-all").eco.get_submodule(PLACES[layer]).modules()
+    (found,) = (m for m in modules if isinstance(m, nn.Conv2d | nn.MaxPool2d))
+    kernel, stride = (value if isinstance(value, int) else value[0] for value in (found.kernel_size, found.stride))
+    return kernel, stride

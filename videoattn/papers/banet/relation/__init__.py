@@ -1,3 +1,1 @@
 """The paper's second study: self-attention alone, on pairs of marks that only a module between the places relates."""
-
-DATA_SETS = ()  # it is about the relation probe

@@ -18,7 +18,6 @@ from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.engine.protocol import FROM_SCRATCH, Protocol, Start
 from videoattn.engine.recipe import Recipe
 from videoattn.layers.non_local import NonLocalBlock
-from videoattn.papers.banet import relation
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.experiments import IN_TURN, MAPS
 from videoattn.papers.banet.relation.rivals import MixedPlaces
@@ -102,7 +101,7 @@ CHECK = replace(
 )
 PAPER = replace(FULL, seeds=1, channels=MAPS)  # at the width of the paper's module; it has no such clips
 PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
-DATA_SETS = relation.DATA_SETS
+DATA_SETS = ()  # it is about the relation probe
 VIDEOS = {name: {} for name in PROFILES}
 PROTOCOLS: tuple[Protocol, ...] = ()
 
