@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from videoattn.data.clips.targets import check_ten_crops
 from videoattn.data.clips.video_data import VideoData
-from videoattn.engine.experiment import Job, Profile, Row, module_of, sized
+from videoattn.engine.experiment import Job, Profile, Row, module_of, sized, with_needed
 from videoattn.engine.pace import Pending
 from videoattn.engine.parameters import PROBE, Parameters
 from videoattn.engine.protocol import Start
@@ -25,7 +25,8 @@ from videoattn.io import locked
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
 
-WITHOUT_EFFECT = ("max_unreadable",)  # fields of a profile that do not change results, so no part of a run's digest
+# Fields of a profile that are no part of a run's digest: the first does not change results, the second is in the plan.
+WITHOUT_EFFECT = ("max_unreadable", "central")
 
 
 def make_study(parameters: Parameters, name: str = "") -> "Study | None":
@@ -46,6 +47,9 @@ def make_study(parameters: Parameters, name: str = "") -> "Study | None":
     experiments = module_of(parameters.paper, name)
     study_data(parameters, name, profile, fresh=True)
     jobs = tuple(experiments.job(job, profile, start) for job in profile.jobs)
+    first, count = parameters.first_seed, parameters.seeds or profile.seeds
+    whole = parameters.dataset == PROBE and not parameters.seeds
+    named = [name for name in profile.central if whole and name in profile.jobs]
     study = Study(
         parameters=parameters,
         name=name,
@@ -53,7 +57,8 @@ def make_study(parameters: Parameters, name: str = "") -> "Study | None":
         start=start,
         jobs=jobs,
         rows=tuple(row for row in experiments.rows(profile) if {part[0] for part in row.parts} <= set(profile.jobs)),
-        seeds=tuple(range(parameters.first_seed, parameters.first_seed + (parameters.seeds or profile.seeds))),
+        seeds=tuple(range(first, first + count)),
+        central=with_needed(named, profile, start, experiments),
         runtime=runtime_of(parameters),
     )
     study.check()
@@ -68,6 +73,7 @@ class Study:
         parameters: that asked for it. name: of a paper's study besides its first, "" for that.
         profile: how much is run. start: what the networks of jobs start from that start from no other job.
         jobs: the trainings, each behind those that it starts from. rows: of the results. seeds: of each job.
+        central: jobs that are run with as many seeds more.
         runtime: how it runs on this machine, without effect on the results.
     """
 
@@ -78,6 +84,7 @@ class Study:
     jobs: tuple[Job, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
+    central: tuple[str, ...] = ()
     runtime: Runtime
 
     @property
@@ -99,14 +106,14 @@ class Study:
     def plan(self) -> dict:
         """All that determines the results, as plain values."""
         experiments = module_of(self.paper, self.name)
-        plan = values(self.profile) | {
+        unused = (*WITHOUT_EFFECT, *(("probe",) if self.data.lists else ()))
+        return {name: value for name, value in values(self.profile).items() if name not in unused} | {
             "seeds": self.seeds,
+            **({"central": self.central} if self.central else {}),
             **self.start.plan(),
             "variants": {job.name: values(experiments.VARIANTS[job.name]) for job in self.jobs},
             "data": [videos.fingerprint() for videos in self.data.lists] if self.data.lists else PROBE,
         }
-        unused = (*WITHOUT_EFFECT, *(("probe",) if self.data.lists else ()))
-        return {name: value for name, value in plan.items() if name not in unused}
 
     @property
     def digest(self) -> str:
@@ -164,7 +171,8 @@ class Study:
         return network.eval()
 
     def scores(self, name: str, seed: int) -> dict[str, Tensor]:
-        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)} of each test."""
+        """{stream: (videos, classes)} of a finished job on the test set, {"labels": (videos,)} of each test, and
+        {"levels": (videos,)} where its clips have levels."""
         return self.run_folder.scores(name, seed)
 
     def check(self) -> None:
@@ -195,6 +203,7 @@ class Study:
     def _run(self) -> Record:
         record = self.record()
         everything = [(job, seed) for seed in self.seeds for job in self.jobs]
+        everything += [(self.job(name), seed + len(self.seeds)) for seed in self.seeds for name in self.central]
         pending = [self.task(job.name, seed) for job, seed in everything if not self._done(record, job, seed)]
         for task in pending:
             record.results = [r for r in record.results if (r["job"], r["seed"]) != (task.job.name, task.seed)]

@@ -198,7 +198,7 @@ def _train(task: Task, network: nn.Module, accelerator: Accelerator) -> list[dic
 
 
 def _test(task: Task, network: nn.Module, accelerator: Accelerator) -> tuple[dict[str, Tensor], dict]:
-    """The scores of a trained network and the labels, of each test, and further rows of metrics by name."""
+    """The scores of a trained network, the labels and levels of each test, and further rows of metrics by name."""
     scores, labels = {}, {}
     data = data_of(task)
     for name, clips in data.tests(task.job).items():
@@ -212,6 +212,9 @@ def _test(task: Task, network: nn.Module, accelerator: Accelerator) -> tuple[dic
             workers=task.runtime.workers,
         )
         progress.close()
+        levels = data.levels(clips)
+        if levels is not None:
+            labels[f"levels {name}".rstrip()] = levels
         scores |= {f"{stream} {name}".rstrip(): score for stream, score in found.items()}
     inspect = getattr(_experiments(task), "inspect", None)
     on_probe = task.parameters.dataset == PROBE

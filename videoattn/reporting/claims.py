@@ -58,8 +58,8 @@ class Claim:
 
 
 class Comparison(NamedTuple):
-    """Two rows with the same seeds: their values, the tested videos, what guessing reaches, if that is known, and which
-    of the rows were still learning when training ended, with half of the seeds or more."""
+    """Two rows with the same seeds, in the same order: their values, the tested videos, what guessing reaches, if that
+    is known, and which of the rows were still learning when training ended, with half of the seeds or more."""
 
     ours: list[float]
     theirs: list[float]
@@ -83,13 +83,15 @@ class Comparison(NamedTuple):
 
 
 def compared(record: Record | None, row: str, baseline: str, metric: str = "top1") -> Comparison | None:
-    """Two rows of a record; None unless both were run with the same seeds."""
-    if record is None or not record.values(row, metric) or record.seeds(row) != record.seeds(baseline):
+    """Two rows of a record, by the seeds that both were run with; None where there is no such seed."""
+    seeds = set(record.seeds(row)) & set(record.seeds(baseline)) if record else set()
+    if not seeds:
         return None
     videos = record.videos(row)
     chance = record.chance(row) if metric == "top1" else None
     learning = tuple(name for name in (row, baseline) if 2 * len(record.learning(name)) >= len(record.seeds(name)))
-    return Comparison(record.values(row, metric), record.values(baseline, metric), videos, chance, learning)
+    ours, theirs = (record.values(name, metric, seeds=seeds) for name in (row, baseline))
+    return Comparison(ours, theirs, videos, chance, learning)
 
 
 def judged(record: Record | None, row: str, baseline: str, *, margin: float = MARGIN, metric: str = "top1") -> Verdict:

@@ -18,7 +18,7 @@ def image():
     """A network for images of the profile `check`, in float64."""
     torch.manual_seed(0)
     sizes = {"channels": CHECK.channels, "stem_width": CHECK.stem_width, "layers": CHECK.layers}
-    net = resnet(CHECK.backbone, classes=4, zero_init=False, **sizes)
+    net = resnet(CHECK.backbone, classes=len(CHECK.probe.names), zero_init=False, **sizes)
     for name, value in net.state_dict().items():
         if name.endswith(("running_mean", "running_var", "bias")):
             value += torch.rand_like(value)

@@ -157,7 +157,9 @@ def test_what_attention_has_to_beat(tiny):
     assert all(block.everywhere for block in tiny["uniform-1"].blocks["rgb"].values())
     assert tiny["stacked"].backbone.conv1[0].in_channels == 13
     own = job("stacked", QUICK, FROM_SCRATCH)
-    assert (own.streams, own.recipe, own.after) == (("rgb", "flow"), QUICK.recipe, ())
+    assert (own.streams, own.recipe, own.after) == (("rgb", "flow"), QUICK.stacked, ())
+    together = (QUICK.rgb_recipe, QUICK.flow_recipe, QUICK.recipe)
+    assert own.recipe == replace(QUICK.recipe, epochs=sum(recipe.epochs for recipe in together))
     assert job("add-1", QUICK, FROM_SCRATCH).after == job("cma-1", QUICK, FROM_SCRATCH).after
 
 
@@ -172,6 +174,7 @@ def test_what_each_kind_of_job_reads_and_how_it_is_trained():
         ("cma-2", own.recipe, both, own.snippets),
         ("p3d-flow", own.flow_recipe, ("flow",), own.dense),
         ("p3d-cma-1", own.recipe, both, own.dense),
+        ("p3d-rgb-12", own.rgb_recipe, ("rgb",), replace(own.dense, frames=12)),
         ("transfer-cma-1", own.transfer, both, own.snippets),
     ):
         one = job(name, own, FROM_SCRATCH)
