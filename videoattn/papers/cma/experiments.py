@@ -43,8 +43,7 @@ class Profile(BaseProfile, ResNetSizes):
         backbone: name of the ResNet, or of another host of 2D branches, in timm.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
-        recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; stacked, transfer: of
-            those.
+        recipe: optimisation of all networks but these: stacked, transfer.
         warm_start: without ImageNet weights 2D branches with blocks start from `Variant.warm`.
         snippets, dense: what 2D and 3D networks take from a video.
         flow: algorithm where the user names none.
@@ -56,8 +55,6 @@ class Profile(BaseProfile, ResNetSizes):
     p3d_width: int
     dropout: float
     recipe: Recipe
-    rgb_recipe: Recipe
-    flow_recipe: Recipe
     stacked: Recipe
     transfer: Recipe
     warm_start: bool
@@ -134,8 +131,6 @@ PAPER = Profile(
     p3d_width=64,
     dropout=0.7,  # section 4.4
     recipe=RECIPE,
-    rgb_recipe=RECIPE,
-    flow_recipe=RECIPE,
     stacked=RECIPE,
     transfer=RECIPE,
     warm_start=False,
@@ -155,7 +150,7 @@ ONE_VIEW = ClipSettings(frames=1, fields=5, size=44, short_side=44, scales=(1.0,
 SMALL = Recipe(epochs=16, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
-    jobs=("rgb", "flow", "cma-1", *RIVALS),
+    jobs=("rgb", "flow", "cma-1", "stacked", "add-1"),
     seeds=5,
     backbone="resnet18",
     channels=(32, 48, 64, 128),
@@ -166,10 +161,8 @@ QUICK = replace(
     p3d_width=8,
     dropout=0.0,
     recipe=SMALL,
-    rgb_recipe=replace(SMALL, epochs=8),  # alone they can but guess, and learn the training clips by heart
-    flow_recipe=replace(SMALL, epochs=8),
-    stacked=replace(SMALL, epochs=32),  # as many as attention and the streams that it starts from have together
-    transfer=replace(SMALL, epochs=4),
+    stacked=replace(SMALL, epochs=48),  # as many as attention and the streams that it starts from have together
+    transfer=replace(SMALL, lr=0.01),
     warm_start=True,
     snippets=ONE_VIEW,
     dense=replace(ONE_VIEW, frames=5, sampling="dense", fields=1),
@@ -199,8 +192,6 @@ CHECK = replace(
     channels=(8, 8, 8, 8),
     stem_width=4,
     recipe=BRIEF,
-    rgb_recipe=BRIEF,
-    flow_recipe=BRIEF,
     stacked=BRIEF,
     transfer=BRIEF,
     probe=replace(QUICK.probe, train=16, test=16),
@@ -219,8 +210,6 @@ VIDEOS = {
     "quick": {
         "snippets": VIDEO_VIEW,
         "dense": VIDEO_DENSE,
-        "rgb_recipe": QUICK.recipe,
-        "flow_recipe": QUICK.recipe,
         "jobs": ("rgb", "flow", "cma-1", "stacked"),
         "stages": PAPER.stages,
     },
@@ -228,8 +217,6 @@ VIDEOS = {
         "jobs": CENTRAL,
         "snippets": PAPER.snippets,
         "dense": replace(PAPER.dense, frames=5),
-        "rgb_recipe": FULL.recipe,
-        "flow_recipe": FULL.recipe,
         "stages": PAPER.stages,
     },
     "paper": {"jobs": CENTRAL},
@@ -423,12 +410,7 @@ def job(name: str, profile: Profile, start: Start) -> Job:
     variant = VARIANTS[name]
     clips = profile.dense if variant.kind.startswith("p3d") else profile.snippets
     clips = replace(clips, frames=variant.frames or clips.frames)
-    if variant.transfer or variant.kind == "stacked":
-        recipe = profile.transfer if variant.transfer else profile.stacked
-    elif variant.kind.endswith("single") and not variant.non_local:
-        recipe = {"rgb": profile.rgb_recipe, "flow": profile.flow_recipe}[variant.stream]
-    else:
-        recipe = profile.recipe
+    recipe = profile.transfer if variant.transfer else profile.stacked if variant.kind == "stacked" else profile.recipe
     warm = warm_job(variant, profile, start)
     # A transfer from a run starts from that run's networks.
     after = () if start.path and variant.transfer else (*variant.after, *([warm] if warm else ()))
