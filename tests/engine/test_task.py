@@ -375,7 +375,9 @@ def test_weights_for_a_later_job_are_checked_before_anything_is_trained(make, de
     trained.clear()
     monkeypatch.setattr(demo, "build", build)
     other = make(INIT=str(path), JOBS="a,b,c", SEEDS=2)
-    with pytest.raises(InputError, match=rf"^c: INIT is {path}: weights .* other shapes .*; JOBS names the trainings"):
+    with pytest.raises(
+        InputError, match=rf"^c: INIT is {path}: weights .* other shapes .*; JOBS=a,b runs the trainings"
+    ):
         other.run()
     assert trained == []
 
