@@ -13,7 +13,7 @@ import pytest
 import torch
 import torchvision
 from caffe_bn_inception import Interpreter, random_file
-from caffe_eco import random_eco, scores
+from caffe_eco import PREFIX, random_eco, resnet18_3d, scores
 from eco_cases import WIDTHS as ECO_WIDTHS
 from eco_cases import narrow_eco, narrow_vgg, vgg
 from lite0_cases import Lite0
@@ -277,3 +277,28 @@ def test_gates_of_aia_on_frames(monkeypatch, tmp_path, videos, name):
     with torch.no_grad():
         file, expected, clip = over_frames("tsn", gate=GATES[name])
     scored(study(tmp_path, videos, "aia", job, saved(tmp_path, file)), job, clip, expected)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_eco_starts_from_two_files_as_its_authors_start_it(full, monkeypatch, tmp_path, videos):
+    """BN-Inception, then the 3D ResNet-18, of whose first kernel the first 96 of 128 channels count."""
+    narrowed(monkeypatch, "banet", {})
+    flat, solid = random_file(classes=7), resnet18_3d(widths=ECO_WIDTHS, classes=9)
+    flat["conv1_7x7_s2.weight"] /= 50  # for values of that size
+    job = "eco-all" if full else "lite-all"
+    init = f"{saved(tmp_path, flat, 'bn.pth')},{saved(tmp_path, solid, '3d.pth.tar')}"
+    own = study(tmp_path, videos, "banet", job, init)
+    network, report = fresh_network(own.task(job, 0))
+    assert report.startswith("bn.pth and 3d.pth.tar: ")
+    assert "as initialised: fc (2)" in report
+    assert "made to fit: eco.temporal.conv3.enter.weight (6, 128, 3, 3, 3) instead of (6, 96, 3, 3, 3)" in report
+    whole = {f"{PREFIX}{name}": tensor for name, tensor in flat.items() if not name.startswith("last_linear")} | solid
+    whole[f"{PREFIX}res3a_2.weight"] = whole[f"{PREFIX}res3a_2.weight"][:, :96]
+    whole |= {f"module.new_fc.{entry}": value for entry, value in network.eco.fc.state_dict().items()}
+    clip = pixels(1, 3, 16, 32, 37)
+    with torch.no_grad():
+        weights = {name: tensor.double() for name, tensor in whole.items()}
+        expected = scores(weights, clip.flip(1) - coloured((104, 117, 128), 5), full=full)
+        assert expected.std() > 0.1
+        scored(own, job, {"rgb": rgb(clip)}, expected)
+    trained(own, job, report)

@@ -385,6 +385,11 @@ def started(record: Record) -> str:
     told = "\n".join(result.get("initial", "") for result in record.results)
     fresh = " ".join(re.findall("^as initialised: (.*)$", told, re.MULTILINE))
     parts = [name for part, name in PARTS.items() if f"{part} (" in fresh]
+    if record.recipe.get("init", {}).get("files") == 2 and not parts:
+        return (
+            "the networks start from two files, the paper's only if they hold BN-Inception and a 3D ResNet-18, each "
+            f"trained on Kinetics-400 (section IV-A); {TESTED}"
+        )
     what = f"{' and '.join(parts)} of some networks start at random" if parts else "the networks start from a whole ECO"
     return (
         f"{what}, where the paper takes BN-Inception and a 3D ResNet-18, each trained on Kinetics-400 (section IV-A); "
