@@ -110,22 +110,22 @@ def test_the_3d_resnet_gives_eco_its_3d_part_with_the_first_96_channels():
     network, file = ECO(spatial=spatial, temporal=temporal, classes=5, features=WIDTHS[-1]), resnet18_3d(widths=WIDTHS)
     report = load_weights(network, file, head=True)
     assert report.source.name == "eco"
-    assert {key.partition(".")[0] for key in report.loaded} == {"temporal"}
+    assert {key.partition(".")[0] for key in report.loaded} == {"temporal", "fc"}
     assert report.adapted == (("temporal.conv3.enter.weight", (6, 128, 3, 3, 3), (6, 96, 3, 3, 3)),)
     kernel = file["module.base_model.res3a_2.weight"]
     assert network.temporal.conv3.enter.weight.equal(kernel[:, :96])
     assert "made to fit: temporal.conv3.enter.weight (6, 128, 3, 3, 3) instead of (6, 96, 3, 3, 3)" in describe(report)
 
 
-def test_of_two_files_the_first_counts_and_last_layers_are_left_out():
+def test_of_two_files_the_first_counts_but_for_the_last_layer():
     first = Weights(random_file(classes=5))
     second = Weights(resnet18_3d(widths=WIDTHS) | {"module.base_model.conv1_7x7_s2_bn.bias": torch.zeros(64)})
     first.others, second.others = ("epoch",), ("arch", "epoch")
     found = joined(first, second)
     assert found.others == ("epoch", "arch")
     assert found["conv1_7x7_s2_bn.bias"] is first["conv1_7x7_s2_bn.bias"]
-    names = {*first, *second} - {"last_linear.weight", "last_linear.bias", "module.new_fc.weight", "module.new_fc.bias"}
-    assert set(found) == names - {"module.base_model.conv1_7x7_s2_bn.bias"}
+    names = {*first, *second} - {"last_linear.weight", "last_linear.bias", "module.base_model.conv1_7x7_s2_bn.bias"}
+    assert set(found) == names
 
 
 def test_other_two_files_are_refused_by_name():

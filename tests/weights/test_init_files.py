@@ -281,16 +281,20 @@ def test_gates_of_aia_on_frames(monkeypatch, tmp_path, videos, name):
 
 @pytest.mark.parametrize("full", [False, True])
 def test_eco_starts_from_two_files_as_its_authors_start_it(full, monkeypatch, tmp_path, videos):
-    """BN-Inception, then the 3D ResNet-18, of whose first kernel the first 96 of 128 channels count."""
+    """BN-Inception, then the 3D ResNet-18, of whose first kernel the first 96 of 128 channels count.
+
+    The 3D network's last layer is one for ECO-Lite too, of the same classes.
+    """
     narrowed(monkeypatch, "banet", {})
-    flat, solid = random_file(classes=7), resnet18_3d(widths=ECO_WIDTHS, classes=9)
+    flat, solid = random_file(classes=7), resnet18_3d(widths=ECO_WIDTHS, classes=CLASSES)
     flat["conv1_7x7_s2.weight"] /= 50  # for values of that size
     job = "eco-all" if full else "lite-all"
     init = f"{saved(tmp_path, flat, 'bn.pth')},{saved(tmp_path, solid, '3d.pth.tar')}"
     own = study(tmp_path, videos, "banet", job, init)
     network, report = fresh_network(own.task(job, 0))
     assert report.startswith("bn.pth and 3d.pth.tar: ")
-    assert "as initialised: fc (2)" in report
+    assert ("as initialised: fc (2)" in report) == full
+    assert ("not used of the file: res2a_1 (1), fc (2)" in report) == full  # ECO-Lite has a part of the 2D network
     assert "made to fit: eco.temporal.conv3.enter.weight (6, 128, 3, 3, 3) instead of (6, 96, 3, 3, 3)" in report
     whole = {f"{PREFIX}{name}": tensor for name, tensor in flat.items() if not name.startswith("last_linear")} | solid
     whole[f"{PREFIX}res3a_2.weight"] = whole[f"{PREFIX}res3a_2.weight"][:, :96]

@@ -187,9 +187,9 @@ def load_initial(
 
 
 def joined(first: Weights, second: Weights) -> Weights:
-    """The two files that ECO starts from, BN-Inception's and the 3D ResNet-18's, as one of ECO without a last layer.
+    """The two files that ECO starts from, BN-Inception's and the 3D ResNet-18's, as one of ECO.
 
-    Where both have a name, that of the first file counts.
+    Where both have a name, that of the first file counts; but the last layer is the second's, as in its authors' code.
 
     Raises:
         InputError: other files, or in another order.
@@ -201,9 +201,9 @@ def joined(first: Weights, second: Weights) -> Weights:
             f"these are taken for {' and '.join(kinds)}"
         )
     found: dict[str, tuple[str, Tensor]] = {}
-    for key, tensor in (*first.items(), *second.items()):
-        if not is_last(canonical(key)):
-            found.setdefault(canonical(key), (key, tensor))
+    flat = ((key, tensor) for key, tensor in first.items() if not is_last(canonical(key)))
+    for key, tensor in (*flat, *second.items()):
+        found.setdefault(canonical(key), (key, tensor))
     state = Weights(found.values())
     state.others = tuple(dict.fromkeys((*first.others, *second.others)))
     return state
