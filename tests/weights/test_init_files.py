@@ -29,6 +29,7 @@ from videoattn.engine.parameters import check
 from videoattn.engine.study import Study, make_study
 from videoattn.engine.task import fresh_network
 from videoattn.errors import InputError
+from videoattn.locations import repository
 from videoattn.papers import data_sets
 from videoattn.weights.offline import HOST
 
@@ -218,8 +219,14 @@ def saved(root: Path, file: Mapping[str, Tensor], name: str = "net.pth.tar") -> 
     return str(root / name)
 
 
-def test_every_row_of_the_table_goes_somewhere():
+def test_every_row_of_the_table_goes_where_it_says():
     assert list(CASES) == [row for row in rows() if row not in NOWHERE]
+    text = (repository() / "docs" / "weights.md").read_text()
+    for row, case in CASES.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| {row} |")]
+        host = case.host or case.changes.get("backbone", "")
+        said = f"`{case.paper}` `{case.job}`" + (f", with `BACKBONE={host}`" if host else "")
+        assert line.endswith(f" | {said} |")
 
 
 @pytest.mark.parametrize("row", CASES)
