@@ -404,6 +404,8 @@ def test_a_damaged_file_of_init_is_a_wrong_value(make, demo, tmp_path):
         task.fresh_network(study.task("a", 0))
     with pytest.raises(InputError, match=told):
         task.fresh_network(study.task("transfer", 0))
+    with pytest.raises(InputError, match=told):  # of no job, since it fits none
+        study.run()
 
 
 def test_without_earlier_jobs_there_are_no_weights():

@@ -312,4 +312,17 @@ def test_eco_starts_from_two_files_as_its_authors_start_it(full, monkeypatch, tm
         expected = scores(weights, clip.flip(1) - coloured((104, 117, 128), 5), full=full)
         assert expected.std() > 0.1
         scored(own, job, {"rgb": rgb(clip)}, expected)
-    trained(own, job, report)
+    if not full:
+        trained(own, job, report)
+
+
+def test_a_file_of_a_host_goes_into_pyramids_of_it(monkeypatch, tmp_path, videos):
+    narrowed(monkeypatch, "istpa", {})
+    with torch.no_grad():
+        file, expected, clip = lite0()
+    init = saved(tmp_path, file)
+    assert "as initialised" not in scored(study(tmp_path, videos, "istpa", "mean", init, HOST), "mean", clip, expected)
+    pyramid = study(tmp_path, videos, "istpa", "both", init, HOST)
+    assert "as initialised: attention (6)" in fresh_network(pyramid.task("both", 0))[1]
+    with pytest.raises(InputError, match=r"^lite-all: INIT is .*: the file has 0% of the network's weights"):
+        study(tmp_path, videos, "banet", "lite-all", init, HOST).run()

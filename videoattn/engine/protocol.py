@@ -131,8 +131,8 @@ def _from_two(parameters: Parameters) -> Start:
             raise InputError(f"INIT names two files, but {path} is a folder; a run is named alone")
     if parameters.init_source:
         raise InputError(f"INIT names two files and the source {parameters.init_source!r}; of two the names must tell")
-    digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths))
-    return Start(FILE, paths[0], digest.hexdigest()[:10], second=paths[1])
+    both = hashlib.sha256("".join(map(_sha256, paths)).encode()).hexdigest()
+    return Start(FILE, paths[0], both[:10], second=paths[1])
 
 
 def _checked(source: str, start: Start) -> str:
@@ -143,10 +143,14 @@ def _checked(source: str, start: Start) -> str:
     return source
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _from(path: Path, paper: str, study: str) -> Start:
     if path.is_file():
-        with path.open("rb") as file:
-            return Start(FILE, path, hashlib.file_digest(file, "sha256").hexdigest()[:10])
+        return Start(FILE, path, _sha256(path)[:10])
     try:
         record: Record = read(path)
     except RunError as error:

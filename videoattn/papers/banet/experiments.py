@@ -366,10 +366,10 @@ def backbone(variant: Variant, profile: Profile, *, classes: int, pretrained: bo
 #
 # Training is that of section IV-A on all of them (the profile `paper`). "imagenet" stands here for weights of the
 # user's file: the paper's 2D part starts from those that TSN's authors trained on Kinetics-400, which lie in the same
-# place; "file" for a file of all of ECO, as of its public PyTorch port. Table III, of one split, and the rows of other
-# papers are left out. Dropout and epochs of fine-tuning are "adjusted according to the size of data sets", to what is
-# not printed: here they stay. Frames stand in the middle of segments, exactly; the paper has no public code, and ECO's
-# cuts segments to whole numbers of frames.
+# place; "file" for a file of all of ECO, as of its public PyTorch port, or the two that ECO starts from. Table III, of
+# one split, and the rows of other papers are left out. Dropout and epochs of fine-tuning are "adjusted according to the
+# size of data sets", to what is not printed: here they stay. Frames stand in the middle of segments, exactly; the paper
+# has no public code, and ECO's cuts segments to whole numbers of frames.
 TESTED = "what is tested on Kinetics-400 is its validation set, where table IV says test set"
 BEFORE = (
     "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400; the weights of the 2D "
