@@ -24,6 +24,7 @@ from videoattn.errors import InputError
 from videoattn.io import locked
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
+from videoattn.weights.files import read_initial
 
 # Fields of a profile that are no part of a run's digest: the first does not change results, the second is in the plan.
 WITHOUT_EFFECT = ("max_unreadable", "central")
@@ -227,23 +228,36 @@ class Study:
     def _check_start(self, pending: list[Task]) -> None:
         """Say what starts from which weights of INIT; fail now if it must fail, before any video is read.
 
-        Each job's network is built as its training will build it; those of earlier jobs serve untrained.
+        Each job's network is built as its training will build it; those of earlier jobs serve untrained. What is
+        refused is the first that does not fit, with the names of those that do.
         """
         if not (self.start.path or self.start.pretrained):
             return
+        for path in (self.start.path, self.start.second):
+            if path and path.is_file():
+                read_initial(path)  # one that cannot be read fits no job
         tasks = {task.job.name: task for task in reversed(pending) if task.job.recipe}
         needed = {name for task in tasks.values() for name in task.job.after}
-        built = {}
+        built, fit, lines, refused = {}, [], [], {}
         for name, task in reversed(tasks.items()):
+            if refused.keys() & set(task.job.after):
+                continue
             try:
                 network, told = fresh_network(task, built)
             except InputError as error:
-                hint = "; JOBS names the trainings to run, where not all start from it" if len(tasks) > 1 else ""
-                raise InputError(f"{name}: {error}{hint}") from error
+                refused[name] = error
+                continue
+            fit.append(name)
             if name in needed:
                 built[name] = network.state_dict()
             if self.start.path and (told or not task.job.after):
-                say(f"{name}: {told or 'starts from no weights of INIT by its own name'}")
+                lines.append((name, told or "starts from no weights of INIT by its own name"))
+        if refused:
+            name, error = next(iter(refused.items()))
+            others = f"; JOBS={','.join(fit)} runs the trainings that can start so" if fit else ""
+            raise InputError(f"{name}: {error}{others}") from error
+        for name, told in lines:
+            say(f"{name}: {told}")
 
     def _results(self, pending: list[Task]) -> Iterator[tuple[Task, dict]]:
         left = _Left(pending, self.runtime.parallel)

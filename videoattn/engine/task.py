@@ -134,7 +134,9 @@ def fresh_network(task: Task, built: Mapping[str, State] = NOTHING) -> tuple[nn.
     # The last layer of another data set is for other classes.
     head = task.start.name in (FILE, task.parameters.dataset)
     part = network.get_submodule(task.job.part)
-    return network, f"{path.name}: {describe(load_initial(part, path, head=head, source=task.start.source))}"
+    second = task.start.second
+    report = load_initial(part, path, head=head, source=task.start.source, second=second)
+    return network, f"{path.name}{f' and {second.name}' if second else ''}: {describe(report)}"
 
 
 def data_of(task: Task) -> StudyData:
