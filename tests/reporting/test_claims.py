@@ -6,6 +6,7 @@ import pytest
 from example import record
 
 from videoattn.errors import InputError
+from videoattn.evaluation.intervals import paired_interval
 from videoattn.reporting.claims import (
     FAILS,
     HOLDS,
@@ -147,6 +148,16 @@ def test_rows_are_compared_by_the_seeds_that_both_have():
     one = record({"a": {0: 0.9, 1: 0.8, 2: 0.1, 5: 0.7}, "b": {5: 0.3, 1: 0.5, 0: 0.4, 7: 0.9}})
     found = compared(one, "a", "b")
     assert (found.ours, found.theirs) == ([0.9, 0.8, 0.7], [0.4, 0.5, 0.3])
+
+
+def test_rows_of_the_same_trainings_are_paired():
+    own, other = seeds([0.75, 0.9, 0.95, 0.8, 0.85]), seeds([0.76, 0.91, 0.96, 0.81, 0.86])
+    one = record({"a": own, "b": other})
+    assert equal(one, "b", "a").word == OPEN  # rows of two trainings, each with seeds that differ
+    for result in one.results:
+        result["job"] = "both"
+    assert compared(one, "b", "a").interval == paired_interval(list(other.values()), list(own.values()), 2000)
+    assert equal(one, "b", "a").word == HOLDS
 
 
 def test_there_are_five_words():

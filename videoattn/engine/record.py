@@ -88,6 +88,10 @@ class Record:
         """The seeds for which a row is measured, ascending."""
         return sorted(r["seed"] for r in self.results if row in r["metrics"])
 
+    def trained(self, row: str) -> set[str]:
+        """The jobs whose networks a row is of: those of the training that completed it."""
+        return {r["job"] for r in self.results if row in r["metrics"]}
+
     def save(self, folder: Path) -> None:
         """Write `record.json` into `folder`, atomically."""
         write_atomically(folder / "record.json", (json.dumps(self.__dict__, indent=1) + "\n").encode())

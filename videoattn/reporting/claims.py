@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from videoattn.engine.record import Record
 from videoattn.errors import unknown
-from videoattn.evaluation.intervals import LEVEL, Interval, accuracy_interval, difference_interval, paired_p
+from videoattn.evaluation.intervals import (
+    LEVEL,
+    Interval,
+    accuracy_interval,
+    difference_interval,
+    paired_interval,
+    paired_p,
+)
 from videoattn.evaluation.ranking import order_p
 from videoattn.reporting.printed import Line
 from videoattn.reporting.tables import NOT_RUN, mean, order, shown
@@ -59,18 +66,21 @@ class Claim:
 
 class Comparison(NamedTuple):
     """Two rows with the same seeds, in the same order: their values, the tested videos, what guessing reaches, if that
-    is known, and which of the rows were still learning when training ended, with half of the seeds or more."""
+    is known, which of the rows were still learning when training ended, with half of the seeds or more, and whether the
+    same trainings gave both."""
 
     ours: list[float]
     theirs: list[float]
     videos: int
     chance: float | None = None
     learning: tuple[str, ...] = ()
+    same: bool = False
 
     @property
     def interval(self) -> Interval:
         """Of the difference of the means."""
-        return difference_interval(self.ours, self.theirs, self.videos)
+        rule = paired_interval if self.same else difference_interval
+        return rule(self.ours, self.theirs, self.videos)
 
     @property
     def gain(self) -> float:
@@ -91,7 +101,8 @@ def compared(record: Record | None, row: str, baseline: str, metric: str = "top1
     chance = record.chance(row) if metric == "top1" else None
     learning = tuple(name for name in (row, baseline) if 2 * len(record.learning(name)) >= len(record.seeds(name)))
     ours, theirs = (record.values(name, metric, seeds=seeds) for name in (row, baseline))
-    return Comparison(ours, theirs, videos, chance, learning)
+    same = record.trained(row) == record.trained(baseline)
+    return Comparison(ours, theirs, videos, chance, learning, same)
 
 
 def judged(record: Record | None, row: str, baseline: str, *, margin: float = MARGIN, metric: str = "top1") -> Verdict:
