@@ -71,6 +71,18 @@ def random_eco(
     return {f"{PREFIX}{name}": tensor for name, tensor in file.items()} | last
 
 
+def resnet18_3d(*, widths: tuple[int, ...], classes: int = 5) -> dict[str, Tensor]:
+    """A state dict of the 3D ResNet-18 whose upper part is that of ECO, over 128 channels, in front of which it has
+    layers of its own."""
+    generator = torch.Generator().manual_seed(9)
+    eco = random_eco(full=False, widths=widths, classes=classes, seed=9)
+    file = {name: tensor for name, tensor in eco.items() if name.startswith(f"{PREFIX}res")}
+    name = f"{PREFIX}res3a_2.weight"
+    file[name] = torch.cat([file[name], torch.randn(widths[0], 32, 3, 3, 3, generator=generator)], 1)
+    file[f"{PREFIX}res2a_1.weight"] = torch.randn(8, 8, 3, 3, 3, generator=generator)
+    return file | {f"module.new_fc.{entry}": eco[f"module.new_fc.{entry}"] for entry in ("weight", "bias")}
+
+
 def scores(file: dict[str, Tensor], clip: Tensor, *, full: bool) -> Tensor:
     """Of BGR clips (B, 3, T, H, W) with values of 0 to 255 without their means."""
     weights = {name.removeprefix(PREFIX): tensor for name, tensor in file.items()}

@@ -190,6 +190,10 @@ def test_arguments_become_parameters(tmp_path, monkeypatch):
     (tmp_path / "made" / "net.pt").touch()
     found = cli.read_parameters(["PAPER=demo", "INIT=net.pt:tsn"], caller)
     assert (found.init, found.init_source) == (tmp_path / "made" / "net.pt", "tsn")
+    (tmp_path / "made" / "other.pt").touch()
+    (tmp_path / "other.pt").touch()
+    found = cli.read_parameters(["PAPER=demo", "INIT=net.pt,other.pt"], caller)
+    assert (found.init, found.init_second) == (tmp_path / "made" / "net.pt", tmp_path / "other.pt")
 
 
 def test_the_papers_of_this_repository():

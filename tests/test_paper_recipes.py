@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -13,7 +14,9 @@ import official_frames
 import pytest
 import torch
 import torchvision
+from caffe_bn_inception import random_file
 from caffe_eco import random_eco
+from other_programs import AIA, Drawn, ResNet, mfnet, pixels
 
 from videoattn.data.datasets import load
 from videoattn.data.flow.cache import FlowCache
@@ -62,14 +65,56 @@ MAKE = {
 }
 # One training of each paper, as light as its table has one.
 LIGHT = {
-    "rcca": {"DATASET": "hmdb51", "SPLIT": "2", "JOBS": "mfnet-rcca", "PRETRAINED": "false"},
+    "rcca": {"DATASET": "hmdb51", "SPLIT": "2", "JOBS": "mfnet-rcca", "INIT": "MFNet3D_Kinetics-400_72.8.pth"},
     "cma": {"DATASET": "kinetics400", "JOBS": "flow", "INIT": "resnet50-0676ba61.pth", "FLOW": "dis"},
-    "aia": {"DATASET": "something_v1", "JOBS": "tsn-C", "PRETRAINED": "false"},
+    "aia": {"DATASET": "something_v1", "JOBS": "tsn-C", "INIT": "TSN_C_resnet50.pth.tar"},
     "banet": {"DATASET": "kinetics400", "JOBS": "lite-both-4f", "INIT": "eco_lite_rgb_16F_kinetics.pth.tar"},
-    "istpa": {"DATASET": "charades", "JOBS": "bn-both"},
+    "istpa": {"DATASET": "charades", "JOBS": "bn-both", "INIT": "bn_inception-52deb4733.pth"},
 }
-# Files of other programs, with random numbers: what is in one, and what is said of it.
+
+
+def drawn(network: Callable[[Drawn, torch.Tensor], object], *shape: int) -> dict:
+    """A file as a training leaves it, of all weights that a network draws for an input of that shape."""
+    file = Drawn()
+    with torch.no_grad():
+        network(file, pixels(*shape) / 255)
+    state = {key: value.float() if value.is_floating_point() else value for key, value in file.items()}
+    return {"epoch": 3, "arch": "resnet50", "state_dict": state}
+
+
+def gated(file: Drawn, frames: torch.Tensor) -> None:
+    """ResNet-50 with the gate C of AIA's authors in every block."""
+    theirs = ResNet("tsn", widths=(64, 128, 256, 512), layers=(3, 4, 6, 3), frames=2, classes=3, gate=AIA("C"))
+    theirs.w = file
+    theirs(frames)
+
+
+def fibers(file: Drawn, clip: torch.Tensor) -> None:
+    mfnet(file, clip, stem=16, width=96, groups=16, layers=(3, 4, 6, 3), classes=400)
+
+
+# Files of other programs, of their size, with random numbers: what is in one, and what is said of it.
 FILES = {
+    "MFNet3D_Kinetics-400_72.8.pth": (
+        lambda: drawn(fibers, 1, 3, 4, 32, 32),
+        "mfnet-rcca: MFNet3D_Kinetics-400_72.8.pth: ",
+        "taken for a file of MF-Net's authors, github.com/cypw/PyTorch-MFNet (mfnet)",
+        "its input: RGB: (0 to 255 - 124, 117, 104) / 59.88; converted to ours",
+        "fc.weight (400, 768) instead of",
+        "as initialised: conv3 attached",
+    ),
+    "TSN_C_resnet50.pth.tar": (
+        lambda: drawn(gated, 2, 3, 32, 32),
+        "tsn-C: TSN_C_resnet50.pth.tar: ",
+        "taken for a file of AIA's authors, github.com/haoyanbin918/Attention-in-Attention (aia)",
+        "left open: which module the gates are",
+    ),
+    "bn_inception-52deb4733.pth": (
+        lambda: random_file(classes=1000),
+        "bn-both: bn_inception-52deb4733.pth: ",
+        "taken for a file of BN-Inception with Caffe's names, as of TSN's authors (bn-inception)",
+        "its input: BGR: (0 to 255 - 104, 117, 128) / 1; converted to ours",
+    ),
     "resnet50-0676ba61.pth": (
         lambda: torchvision.models.resnet50(num_classes=3).state_dict(),
         "flow: resnet50-0676ba61.pth: 320 of 320 tensors loaded",

@@ -45,6 +45,7 @@ def test_defaults():
         "allow_missing": False,
         "runs": None,
         "init_source": "",
+        "init_second": None,
     }
 
 
@@ -191,6 +192,19 @@ def test_init_may_say_whose_file_it_is(tmp_path):
     other = tmp_path / "net.pt:tsn"
     other.touch()  # a path that exists is meant as it is
     assert check("demo", {"INIT": str(other)}, SETS).init == other
+
+
+def test_init_may_name_two_files(tmp_path):
+    first, second = tmp_path / "bn.pth", tmp_path / "3d.pth.tar"
+    first.touch(), second.touch()
+    found = check("demo", {"INIT": f"{first},{second}"}, SETS)
+    assert (found.init, found.init_second, found.init_source) == (first, second, "")
+    assert check("demo", found.changed(), SETS) == found
+    assert check("demo", {"INIT": f"{first},{second}:eco"}, SETS).init_source == "eco"
+    assert f"{tmp_path / 'other.pt'} does not exist" in refused({"INIT": f"{first},{tmp_path / 'other.pt'}"})
+    whole = tmp_path / "bn.pth,3d.pth.tar"
+    whole.touch()  # a path that exists is meant as it is
+    assert check("demo", {"INIT": str(whole)}, SETS).init == whole
 
 
 def test_relative_folders_count_from_the_current_one(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check, split_source
+from videoattn.engine.parameters import NAMES, PARAMETERS, Parameters, check, split_init
 from videoattn.errors import InputError, RunError, unknown
 from videoattn.papers import PAPERS, check_paper, data_sets
 
@@ -50,11 +50,19 @@ def read_parameters(arguments: Sequence[str], environment: Mapping[str, str]) ->
             raise InputError(f"{name} has no value: give {name}=...")
         values[name] = value if given else environment[name]
     paper = check_paper(values.pop("PAPER", None))
-    for name in ("DATA", "INIT"):
-        path = split_source(values.get(name, ""))[0] if name == "INIT" else values.get(name)
-        if path and not os.path.exists(path) and os.path.exists(os.path.join(environment.get("CALLED_FROM", ""), path)):
-            values[name] = os.path.join(environment["CALLED_FROM"], values[name])
+    folder = environment.get("CALLED_FROM", "")
+    if values.get("DATA"):
+        values["DATA"] = _found(values["DATA"], folder)
+    if values.get("INIT"):
+        paths, source = split_init(values["INIT"])
+        values["INIT"] = ",".join(_found(path, folder) for path in paths) + (f":{source}" if source else "")
     return check(paper, values, data_sets(paper))
+
+
+def _found(path: str, folder: str) -> str:
+    """The path, or that in the folder where it exists there alone."""
+    inside = os.path.join(folder, path)
+    return inside if os.path.exists(inside) and not os.path.exists(path) else path
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -43,6 +43,13 @@ def test_what_networks_start_from(tmp_path):
     named = start(INIT=f"{tmp_path / 'net.pt'}:tsn")
     assert named == replace(other, source="tsn")
     assert named.plan() == {"pretrained": False, "init": other.plan()["init"] | {"source": "tsn"}}
+    (tmp_path / "second.pt").write_bytes(b"second")
+    both, swapped = (
+        start(INIT=f"{tmp_path / a},{tmp_path / b}") for a, b in (("net.pt", "second.pt"), ("second.pt", "net.pt"))
+    )
+    assert both == Start("file", tmp_path / "net.pt", both.digest, second=tmp_path / "second.pt")
+    assert len({both.digest, swapped.digest, other.digest}) == 3
+    assert both.plan()["init"] == {"name": "file", "of": both.digest, "files": 2}
     assert start(INIT=str(run(tmp_path, "probe", parameters={}))).name == "probe"
     assert start(DATASET="probe", DATA="") == FROM_SCRATCH
     assert [Start(name).pretrained for name in (IMAGENET, SCRATCH, "kinetics400")] == [True, False, False]
@@ -60,6 +67,8 @@ def test_what_networks_start_from(tmp_path):
         ({"INIT": "nowhere"}, "nowhere does not exist"),
         ({"INIT": "net.pt:tsm"}, "unknown source of INIT 'tsm' .did you mean tsn..; choose from p3d, gst, aia, "),
         ({"INIT": "run:tsn"}, "names the source 'tsn' behind a colon; it is for files, and .*run is a run"),
+        ({"INIT": "net.pt,run"}, "INIT names two files, but .*run is a folder; a run is named alone"),
+        ({"INIT": "net.pt,net.pt:eco"}, "INIT names two files and the source 'eco'; of two the names must tell"),
     ],
 )
 def test_starts_that_are_refused(tmp_path, monkeypatch, given, says):

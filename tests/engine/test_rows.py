@@ -61,3 +61,13 @@ def test_two_streams_are_also_fused_by_every_share():
     assert metrics["top1"] == pytest.approx(expected[15])
     three = row_metrics(Row("x", (("a", "rgb", 1), ("b", "flow", 1), ("c", "rgb", 1))), found | {"c": scores("rgb", 2)})
     assert "sweep" not in three["x"]
+
+
+def test_clips_with_levels_are_counted_by_level():
+    found = scores("rgb", 0) | {"levels": torch.tensor([0.5, 2.0, 0.5, 2.0])}
+    metrics = row_metrics(Row("a", (("a", "rgb", 1),)), {"a": found})["a"]
+    right = found["rgb"].argmax(1) == LABELS
+    assert metrics["levels"] == [(0.5, int(right[0]) + int(right[2]), 2), (2.0, int(right[1]) + int(right[3]), 2)]
+    assert "levels" not in row_metrics(Row("a", (("a", "rgb held_out", 1),)), {"a": found})["a"]
+    several = found | {"labels": torch.eye(3)[LABELS]}
+    assert "levels" not in row_metrics(Row("a", (("a", "rgb", 1),)), {"a": several}, Objective(multilabel=True))["a"]

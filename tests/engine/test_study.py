@@ -434,3 +434,20 @@ def test_a_study_that_is_made_again_looks_for_its_clips_anew(make):
 
 def test_seeds_begin_with_the_first(make):
     assert make(FIRST_SEED=7, SEEDS=2).seeds == (7, 8)
+
+
+def test_central_jobs_have_as_many_seeds_more(make, demo, monkeypatch, trained):
+    monkeypatch.setitem(demo.PROFILES, "check", replace(demo.PROFILES["check"], central=("c",)))
+    one = make()
+    assert (one.seeds, one.central) == ((0, 1), ("a", "c"))  # c starts from a
+    record = one.run()
+    assert record.complete
+    seeds = {job: [r["seed"] for r in record.results if r["job"] == job] for job in "abc"}
+    assert seeds == {"a": [0, 1, 2, 3], "b": [0, 1], "c": [0, 1, 2, 3]}
+    assert record.seeds("C+A") == [0, 1, 2, 3]
+    assert record.seeds("A+B") == [0, 1]
+    assert one.digest != make(JOBS="b").digest
+    assert make(JOBS="b").central == ()
+    assert make(SEEDS=2).central == ()
+    monkeypatch.setitem(demo.PROFILES, "check", replace(demo.PROFILES["check"], central=()))
+    assert make().digest != one.digest

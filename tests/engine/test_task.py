@@ -375,7 +375,9 @@ def test_weights_for_a_later_job_are_checked_before_anything_is_trained(make, de
     trained.clear()
     monkeypatch.setattr(demo, "build", build)
     other = make(INIT=str(path), JOBS="a,b,c", SEEDS=2)
-    with pytest.raises(InputError, match=rf"^c: INIT is {path}: weights .* other shapes .*; JOBS names the trainings"):
+    with pytest.raises(
+        InputError, match=rf"^c: INIT is {path}: weights .* other shapes .*; JOBS=a,b runs the trainings"
+    ):
         other.run()
     assert trained == []
 
@@ -402,6 +404,8 @@ def test_a_damaged_file_of_init_is_a_wrong_value(make, demo, tmp_path):
         task.fresh_network(study.task("a", 0))
     with pytest.raises(InputError, match=told):
         task.fresh_network(study.task("transfer", 0))
+    with pytest.raises(InputError, match=told):  # of no job, since it fits none
+        study.run()
 
 
 def test_without_earlier_jobs_there_are_no_weights():

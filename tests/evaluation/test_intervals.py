@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from videoattn.errors import InputError
-from videoattn.evaluation.intervals import accuracy_interval, difference_interval, paired_p
+from videoattn.evaluation.intervals import accuracy_interval, difference_interval, paired_interval, paired_p
 
 
 def test_one_seed_of_many_equal_seeds_is_a_binomial_interval():
@@ -87,6 +87,35 @@ def test_the_interval_of_a_difference_holds_it():
         low, high = difference_interval(rows[:5], rows[5:], 300)
         held += low <= 0.1 <= high
     assert stats.binom.cdf(held, runs, 0.95) > 0.001
+
+
+@pytest.mark.parametrize("failing", [0.0, 0.3])
+def test_the_interval_of_rows_of_the_same_networks_holds_their_difference(failing):
+    """Networks learn the task or fail, for both rows alike; the second row is right a little less often."""
+    rng, runs, held, widths = np.random.default_rng(5), 300, 0, []
+    for _ in range(runs):
+        truth = np.where(rng.random(5) < failing, 0.3, rng.beta(80, 20, 5))
+        right = rng.random((5, 500)) < truth[:, None]
+        kept = right & (rng.random((5, 500)) < 0.98)
+        low, high = paired_interval(right.mean(1), kept.mean(1), 500)
+        held += low <= 0.02 * ((1 - failing) * 0.8 + failing * 0.3) <= high
+        widths.append(high - low)
+    assert stats.binom.cdf(held, runs, 0.95) > 0.001
+    assert np.mean(widths) < 0.12  # where independent rows would give some 0.4 and more
+
+
+def test_the_interval_of_paired_rows_is_students_and_that_of_the_videos():
+    ours, theirs = [0.8, 0.85, 0.9], [0.7, 0.8, 0.75]
+    low, high = paired_interval(ours, theirs, 10**9)
+    expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    low, high = paired_interval([0.5] * 4, [0.5] * 4, 100)
+    assert (low, high) == pytest.approx((-1.959964 * 0.5**0.5 / 10, 1.959964 * 0.5**0.5 / 10))
+    assert paired_interval([0.5], [0.5], 100) == (-1, 1)
+    with pytest.raises(InputError, match="3 and 2 seeds cannot be paired"):
+        paired_interval(ours, theirs[:2], 100)
+    with pytest.raises(InputError, match=r"1\.5 is no accuracy"):
+        paired_interval(ours, [0.5, 0.5, 1.5], 100)
 
 
 def test_a_difference_changes_its_sign_with_the_rows():

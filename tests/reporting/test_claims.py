@@ -6,6 +6,7 @@ import pytest
 from example import record
 
 from videoattn.errors import InputError
+from videoattn.evaluation.intervals import paired_interval
 from videoattn.reporting.claims import (
     FAILS,
     HOLDS,
@@ -139,8 +140,24 @@ def test_several_verdicts_on_one_claim():
 
 def test_without_a_record_nothing_is_said():
     assert judged(None, "a", "b") == above(None, "a", 0.5) == ordered(None, []) == UNKNOWN
-    assert judged(record({"a": seeds(LOW), "b": seeds(LOW[:5])}), "a", "b") == UNKNOWN  # other seeds
+    assert judged(record({"a": {0: 0.9, 1: 0.9}, "b": {2: 0.5, 3: 0.5}}), "a", "b") == UNKNOWN  # no seed in common
     assert str(UNKNOWN) == "not run"
+
+
+def test_rows_are_compared_by_the_seeds_that_both_have():
+    one = record({"a": {0: 0.9, 1: 0.8, 2: 0.1, 5: 0.7}, "b": {5: 0.3, 1: 0.5, 0: 0.4, 7: 0.9}})
+    found = compared(one, "a", "b")
+    assert (found.ours, found.theirs) == ([0.9, 0.8, 0.7], [0.4, 0.5, 0.3])
+
+
+def test_rows_of_the_same_trainings_are_paired():
+    own, other = seeds([0.75, 0.9, 0.95, 0.8, 0.85]), seeds([0.76, 0.91, 0.96, 0.81, 0.86])
+    one = record({"a": own, "b": other})
+    assert equal(one, "b", "a").word == OPEN  # rows of two trainings, each with seeds that differ
+    for result in one.results:
+        result["job"] = "both"
+    assert compared(one, "b", "a").interval == paired_interval(list(other.values()), list(own.values()), 2000)
+    assert equal(one, "b", "a").word == HOLDS
 
 
 def test_there_are_five_words():
@@ -161,4 +178,4 @@ def test_the_order_of_a_table():
     assert str(said(rising[::-1])) == "does not hold: Kendall's tau of 5 rows -1.00, p = 0.0083"
     assert said([0.3, 0.2, 0.1, 0.5, 0.4]).word == OPEN
     assert said([0.98, 0.981, 0.982, 0.983, 0.984]).reason == "all rows are above 97%"
-    assert said(rising, r3={0: 0.3}) == UNKNOWN  # other seeds
+    assert said(rising, r3={7: 0.3}) == UNKNOWN  # no seed in common

@@ -65,6 +65,23 @@ def test_fusion_curves():
     assert ax.get_legend().get_texts()[0].get_text() == "CMA"
 
 
+def test_level_curves():
+    curves = {
+        "CMA": [[(0.5, 4, 10), (2.0, 9, 10)], [(0.5, 6, 10), (2.0, 10, 10)]],
+        "sum": [[(0.5, 2, 10), (2.0, 3, 10)]],
+    }
+    figure = figures.level_curves(curves, chance=0.125, label="pixels")
+    (ax,) = figure.axes
+    first, dots, second, other, guess, at = (line.get_xydata().tolist() for line in ax.lines[:2] + ax.lines[3:7])
+    assert first == [[0.5, 50], [2, 95]]
+    assert (dots, ax.lines[2].get_xydata().tolist()) == ([[0.5, 40], [2, 90]], [[0.5, 60], [2, 100]])
+    assert second == other == [[0.5, 20], [2, 30]]
+    assert [y for _, y in guess + at] == [12.5, 12.5, 75, 75]
+    assert [label.get_text() for label in ax.get_legend().get_texts()] == ["CMA", "sum"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "2"]
+    assert (ax.get_xlabel(), ax.get_xscale()) == ("pixels", "log")
+
+
 def test_attention_figure_points_at_the_right_places():
     weights = np.array([[0.0, 0.1, 0.0], [0.6, 0.0, 0.3]])
     frame, flow = picture(40, 60), picture(40, 60, seed=1)

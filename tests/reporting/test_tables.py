@@ -1,5 +1,6 @@
 """Tables from records: numbers as they are printed."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from example import ENVIRONMENT, record
 
 from videoattn import published
 from videoattn.evaluation.intervals import Interval, accuracy_interval
+from videoattn.evaluation.psychometric import level_at, level_interval
 from videoattn.reporting import tables
 from videoattn.reporting.printed import lines
 
@@ -56,11 +58,12 @@ def test_each_seed_is_told():
     assert tables.each_seed(one, "rgb") == "33, 2 x 100; 1 still learning"  # the others have no more to learn
 
 
-def test_an_order_needs_rows_of_the_same_seeds():
+def test_an_order_is_of_the_seeds_that_all_rows_have():
     rows = [line._replace(ours=ours) for line, ours in zip(lines("cma", "2")[::2], "abc", strict=True)]
     values = {"a": {0: 0.1, 1: 0.15}, "b": {1: 0.3, 0: 0.2}, "c": {0: 0.3, 1: 0.2}}
     assert tables.order(record(values), rows) == [[0.1, 0.15], [0.2, 0.3], [0.3, 0.2]]
-    assert tables.order(record(values | {"c": {0: 0.3}}), rows) is None
+    assert tables.order(record(values | {"c": {1: 0.3, 7: 0.9}}), rows) == [[0.15], [0.3], [0.3]]
+    assert tables.order(record(values | {"c": {7: 0.3}}), rows) is None
     assert tables.order(record({"a": {0: 0.1}}), rows) is None
     assert tables.order(record(values), rows[:1]) is None
     assert tables.run(record({"a": {0: 0.1}, "c": {0: 0.1}}), rows) == [rows[0], rows[2]]
@@ -104,3 +107,26 @@ def test_summary_names_rows_and_files(tmp_path):
 def test_top_5_is_told_where_it_can_be_wrong(classes, told):
     table = tables.measured(record({"rgb": {0: 0.5}}, data={"classes": ["a"] * classes}))
     assert ("top-5 %" in cells(table)[0], "100.0" in cells(table)[2]) == (told, told)
+
+
+def test_the_level_of_a_row():
+    def one(*seeds):
+        found = record({"a": dict.fromkeys(range(len(seeds)), 0.5)})
+        for result, counts in zip(found.results, seeds, strict=True):
+            result["metrics"]["a"]["levels"] = counts
+        return found
+
+    middle = [[0.5, 40, 100], [1.0, 70, 100], [2.0, 95, 100]]
+    easier = [[0.5, 50, 100], [1.0, 80, 100], [2.0, 97, 100]]
+    all_right, all_wrong = ([[level, right, 100] for level in (0.5, 1.0, 2.0)] for right in (99, 40))
+    chance = one(middle).chance("a")
+    each = [level_at(counts, chance=chance) for counts in (middle, easier)]
+    low, high = level_interval(each)
+    expected = f"{math.sqrt(each[0] * each[1]):.2g} [{low:.2g}, {high:.2g}]"
+    assert tables.level(one(middle, easier), "a") == expected
+    assert tables.level(one(middle), "a") == f"{each[0]:.2g}"
+    assert tables.level(one(all_right, middle), "a") == "below 0.5 with 1 of 2 seeds"
+    assert tables.level(one(all_right, all_wrong, all_wrong), "a") == (
+        "below 0.5 with 1 of 3 seeds, above 2 with 2 of 3 seeds"
+    )
+    assert tables.level(one(middle), "b") == tables.NOT_RUN

@@ -1,24 +1,27 @@
 """Files of ECO's public port, of torchvision's VGG and of its video networks: whole, in part, or refused by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 import torchvision
 from caffe_bn_inception import random_file
-from caffe_eco import random_eco
+from caffe_eco import random_eco, resnet18_3d
 from eco_cases import WIDTHS, narrow_eco
 from torch import nn
 
-from videoattn.backbones.eco import eco, eco_lite
+from videoattn.backbones.eco import ECO, eco, eco_lite
 from videoattn.backbones.inflated import ClipNetwork
 from videoattn.backbones.resnet import resnet
+from videoattn.backbones.resnet3d import Resnet3D
 from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.engine.record import Record
 from videoattn.errors import InputError
 from videoattn.papers.banet.experiments import started
 from videoattn.papers.banet.network import BANet
-from videoattn.weights.initial import describe, load_weights, translated
+from videoattn.weights.files import Weights
+from videoattn.weights.initial import describe, joined, load_weights, translated
 from videoattn.weights.key_names import canonical, eco_name
 from videoattn.weights.sources import source_of
 
@@ -57,6 +60,9 @@ def test_what_the_file_gave_decides_in_what_banet_departs_from_its_paper():
     assert started(of("as initialised: fc (2)\nnot used of the file: temporal (3)")).startswith(
         "the networks start from a"
     )
+    both = replace(of(whole), recipe={"init": {"name": "file", "of": "0123456789", "files": 2}})
+    assert started(both).startswith("the networks start from two files, the paper's only if they hold BN-Inception and")
+    assert started(replace(both, results=of(part).results)).startswith("ECO's 2D side of some networks start at random")
     assert started(of(whole)).endswith(
         "what is tested on Kinetics-400 is its validation set, where table IV says test set"
     )
@@ -97,6 +103,40 @@ def test_a_file_of_bn_inception_gives_eco_its_2d_part():
     report = load_weights(network, file, head=True)
     assert report.source.name == "bn-inception"
     assert {key.partition(".")[0] for key in report.missing} == {"temporal", "fc"}
+
+
+def test_the_3d_resnet_gives_eco_its_3d_part_with_the_first_96_channels():
+    spatial, temporal = nn.Conv2d(3, 96, 8, 8), Resnet3D(widths=WIDTHS)
+    network, file = ECO(spatial=spatial, temporal=temporal, classes=5, features=WIDTHS[-1]), resnet18_3d(widths=WIDTHS)
+    report = load_weights(network, file, head=True)
+    assert report.source.name == "eco"
+    assert {key.partition(".")[0] for key in report.loaded} == {"temporal", "fc"}
+    assert report.adapted == (("temporal.conv3.enter.weight", (6, 128, 3, 3, 3), (6, 96, 3, 3, 3)),)
+    kernel = file["module.base_model.res3a_2.weight"]
+    assert network.temporal.conv3.enter.weight.equal(kernel[:, :96])
+    assert "made to fit: temporal.conv3.enter.weight (6, 128, 3, 3, 3) instead of (6, 96, 3, 3, 3)" in describe(report)
+
+
+def test_of_two_files_the_first_counts_but_for_the_last_layer():
+    first = Weights(random_file(classes=5))
+    second = Weights(resnet18_3d(widths=WIDTHS) | {"module.base_model.conv1_7x7_s2_bn.bias": torch.zeros(64)})
+    first.others, second.others = ("epoch",), ("arch", "epoch")
+    found = joined(first, second)
+    assert found.others == ("epoch", "arch")
+    assert found["conv1_7x7_s2_bn.bias"] is first["conv1_7x7_s2_bn.bias"]
+    names = {*first, *second} - {"last_linear.weight", "last_linear.bias", "module.base_model.conv1_7x7_s2_bn.bias"}
+    assert set(found) == names
+
+
+def test_other_two_files_are_refused_by_name():
+    bn, cube, plain = (
+        Weights(random_file()),
+        Weights(resnet18_3d(widths=WIDTHS)),
+        Weights({"fc.weight": torch.ones(2, 3)}),
+    )
+    for pair, kinds in (((cube, bn), "eco and bn-inception"), ((bn, plain), "bn-inception and plain")):
+        with pytest.raises(InputError, match=rf"two files are for ECO alone: first one of BN-Inc.* taken for {kinds}$"):
+            joined(*pair)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])

@@ -9,7 +9,8 @@ step of the head; maps of a ResNet are taken behind it. No step changes maps in 
 
 `backbone.network` is the network as it is published, with its own keys: weights for it load there.
 
-Here are the cut and the ResNets; VGG is in `scaled_vgg`, BN-Inception and Inception-ResNet-V2 in `scaled_inception`.
+Here are the cut and the ResNets; VGG is in `scaled_vgg`, BN-Inception and Inception-ResNet-V2 in `scaled_inception`,
+any other network of timm in `scaled_host`.
 """
 
 import copy

@@ -105,13 +105,15 @@ class Profile:
     """How much of a study is run; a paper's own adds what its networks take and how they are trained.
 
     Args:
-        jobs: names of variants. seeds: of each.
+        jobs: names of variants. seeds: of each. central: jobs of which, with all that they start from, twice as many
+            seeds are run on the probe, unless SEEDS says how many.
         probe: the generated clips. max_unreadable: share of unreadable videos at which a run stops.
     """
 
     jobs: tuple[str, ...]
     seeds: int
     probe: ProbeSettings
+    central: tuple[str, ...] = ()
     max_unreadable: float = 0.05
 
 

@@ -97,7 +97,8 @@ RENAMED = {"cpu": "quick", "gpu": "full"}  # profiles of earlier versions, which
 class Parameters:
     """The checked parameters of one run of a paper's notebook. Paths are absolute, None where empty.
 
-    init_source: what INIT says of its file behind a colon, as in INIT=net.pth:tsn.
+    init_source: what INIT says of its file behind a colon, as in INIT=net.pth:tsn. init_second: its second file, as in
+    INIT=bn_inception.pth,resnet18_3d.pth.
     """
 
     paper: str
@@ -120,6 +121,7 @@ class Parameters:
     allow_missing: bool
     runs: Path | None
     init_source: str = ""
+    init_second: Path | None = None
 
     def resolved(self) -> "Parameters":
         """The same with the profile `auto` replaced: `full` where there is CUDA, else `quick`."""
@@ -134,6 +136,7 @@ class Parameters:
         values = {parameter.name: getattr(self, parameter.name.lower()) for parameter in PARAMETERS}
         for name in ("DATA", "INIT", "RUNS"):
             values[name] = str(values[name] or "")
+        values["INIT"] += f",{self.init_second}" if self.init_second else ""
         values["INIT"] += f":{self.init_source}" if self.init_source else ""
         values["JOBS"] = ",".join(self.jobs)
         return {
@@ -181,7 +184,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         raise InputError(f"DATASET is {value['DATASET']!r}, but DATA is empty: set DATA to the folder that holds it")
     else:
         _check_split(value["SPLIT"], value["DATASET"])
-    init, source = split_source(value["INIT"])
+    (init, *second), source = split_init(value["INIT"])
     return Parameters(
         paper=paper,
         profile=value["PROFILE"],
@@ -195,6 +198,7 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
         pretrained=value["PRETRAINED"],
         init=_path("INIT", init),
         init_source=source,
+        init_second=_path("INIT", second[0]) if second else None,
         backbone=value["BACKBONE"].strip(),
         steps=value["STEPS"],
         **{name.lower(): value[name] for name in RUNTIME},
@@ -203,11 +207,16 @@ def check(paper: str, values: Mapping[str, object], data_sets: Sequence[str]) ->
     )
 
 
-def split_source(init: str) -> tuple[str, str]:
-    """INIT as a path and what stands behind its last colon; "" where the whole is a path that exists."""
+def split_init(init: str) -> tuple[tuple[str, ...], str]:
+    """INIT as its path, or two with a comma between them, and what stands behind its last colon.
+
+    A colon or a comma in a path that exists is part of it.
+    """
     path, colon, source = init.rpartition(":")
-    whole = not colon or not re.fullmatch(r"[\w-]*", source) or os.path.exists(os.path.expanduser(init))
-    return (init, "") if whole else (path, source)
+    if not colon or not re.fullmatch(r"[\w-]*", source) or os.path.exists(os.path.expanduser(init)):
+        path, source = init, ""
+    whole = os.path.exists(os.path.expanduser(path))
+    return (path,) if whole else tuple(path.split(",", 1)), source
 
 
 def check_notebook(paper: str, namespace: Mapping[str, object], data_sets: Sequence[str]) -> Parameters:

@@ -54,13 +54,15 @@ class Start:
     """What the networks of a study start from.
 
     name: as in `Protocol`, or "file" for a checkpoint of which nothing else is known. path: the run's folder or the
-    file. digest: of the run's plan, or of what is in the file. source: whose file it is, where INIT says so.
+    file. digest: of the run's plan, or of what is in the file. source: whose file it is, where INIT says so. second: of
+    two files the second; the digest is then of both.
     """
 
     name: str
     path: Path | None = None
     digest: str = ""
     source: str = ""
+    second: Path | None = None
 
     @property
     def pretrained(self) -> bool:
@@ -70,6 +72,7 @@ class Start:
     def plan(self) -> dict:
         """What a study's plan says of it: nothing but "pretrained" where it is not a run or a file."""
         init = {"name": self.name, "of": self.digest} | ({"source": self.source} if self.source else {})
+        init |= {"files": 2} if self.second else {}
         return {"pretrained": self.pretrained} | ({"init": init} if self.path else {})
 
 
@@ -97,6 +100,8 @@ def start_of(parameters: Parameters, protocols: Sequence[Protocol], study: str =
             )
         if study and not (parameters.init.is_dir() and read(parameters.init).study == study):
             return None
+        if parameters.init_second:
+            return _from_two(parameters)
         start = _from(parameters.init, parameters.paper, study)
         return replace(start, source=_checked(parameters.init_source, start)) if parameters.init_source else start
     if parameters.pretrained != "auto":
@@ -118,6 +123,18 @@ def protocol_of(parameters: Parameters, start: Start, protocols: Sequence[Protoc
     return next((protocol for protocol in own if protocol.start == start.name), own[0] if own else None)
 
 
+def _from_two(parameters: Parameters) -> Start:
+    """Of two files; raises `InputError` where one is none, or a source is named, which is that of neither."""
+    paths = parameters.init, parameters.init_second
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"INIT names two files, but {path} is a folder; a run is named alone")
+    if parameters.init_source:
+        raise InputError(f"INIT names two files and the source {parameters.init_source!r}; of two the names must tell")
+    both = hashlib.sha256("".join(map(_sha256, paths)).encode()).hexdigest()
+    return Start(FILE, paths[0], both[:10], second=paths[1])
+
+
 def _checked(source: str, start: Start) -> str:
     if start.name != FILE:
         raise InputError(f"INIT names the source {source!r} behind a colon; it is for files, and {start.path} is a run")
@@ -126,10 +143,14 @@ def _checked(source: str, start: Start) -> str:
     return source
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _from(path: Path, paper: str, study: str) -> Start:
     if path.is_file():
-        with path.open("rb") as file:
-            return Start(FILE, path, hashlib.file_digest(file, "sha256").hexdigest()[:10])
+        return Start(FILE, path, _sha256(path)[:10])
     try:
         record: Record = read(path)
     except RunError as error:

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import get_origin
@@ -50,10 +50,13 @@ class Record:
         """Whether this job has been trained and tested with this seed."""
         return any(r["job"] == job and r["seed"] == seed for r in self.results)
 
-    def values(self, row: str, metric: str = "top1") -> list[float]:
-        """A metric of one row, seed by seed in ascending order; empty where the row was not run."""
-        found = sorted((r for r in self.results if row in r["metrics"]), key=lambda r: r["seed"])
-        return [r["metrics"][row][metric] for r in found]
+    def values(self, row: str, metric: str = "top1", *, seeds: Iterable[int] | None = None) -> list[float]:
+        """A metric of one row, seed by seed in ascending order; empty where the row was not run.
+
+        seeds: those wanted; None for all.
+        """
+        found = {r["seed"]: r["metrics"][row][metric] for r in self.results if row in r["metrics"]}
+        return [found[seed] for seed in sorted(found if seeds is None else seeds)]
 
     def videos(self, row: str) -> int:
         """How many test videos a row is measured on."""
@@ -84,6 +87,10 @@ class Record:
     def seeds(self, row: str) -> list[int]:
         """The seeds for which a row is measured, ascending."""
         return sorted(r["seed"] for r in self.results if row in r["metrics"])
+
+    def trained(self, row: str) -> set[str]:
+        """The jobs whose networks a row is of: those of the training that completed it."""
+        return {r["job"] for r in self.results if row in r["metrics"]}
 
     def save(self, folder: Path) -> None:
         """Write `record.json` into `folder`, atomically."""

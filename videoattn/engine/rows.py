@@ -9,6 +9,7 @@ from videoattn.engine.objective import ONE_CLASS, Objective
 from videoattn.errors import InputError
 from videoattn.evaluation.fusion import fuse, fused_by_search, sweep
 from videoattn.evaluation.metrics import classification_metrics
+from videoattn.evaluation.psychometric import by_level
 
 SHARES = tuple(i / 20 for i in range(21))  # weights of the first of two fused streams
 
@@ -17,7 +18,8 @@ def row_metrics(
     row: Row, found: Mapping[str, Mapping[str, Tensor]], objective: Objective = ONE_CLASS
 ) -> dict[str, dict]:
     """Metrics of a row by its name, or by "<name> <head>" for each of several heads; of two streams with given weights
-    and one label also the accuracy by share, and "weights" that were searched.
+    and one label also the accuracy by share, and "weights" that were searched. Where the clips have levels, "levels"
+    holds what `by_level` gives.
 
     Args:
         found: what `Study.scores` gives, by job.
@@ -38,4 +40,7 @@ def row_metrics(
         return {row.name: classification_metrics(fused, labels) | {"weights": weights}}
     fused = fuse(scores, {f"{name} {stream}": weight for name, stream, weight in row.parts})
     more = {"sweep": sweep(scores, labels, *scores, SHARES)} if single and len(scores) == 2 else {}
+    levels = first.get(f"levels {protocol}".rstrip())
+    if single and levels is not None:
+        more["levels"] = by_level(fused, labels, levels)
     return {f"{row.name} {head}".rstrip(): m | more for head, m in objective.metrics(fused, labels).items()}

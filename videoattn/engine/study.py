@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from videoattn.data.clips.targets import check_ten_crops
 from videoattn.data.clips.video_data import VideoData
-from videoattn.engine.experiment import Job, Profile, Row, module_of, sized
+from videoattn.engine.experiment import Job, Profile, Row, module_of, sized, with_needed
 from videoattn.engine.pace import Pending
 from videoattn.engine.parameters import PROBE, Parameters
 from videoattn.engine.protocol import Start
@@ -24,8 +24,10 @@ from videoattn.errors import InputError
 from videoattn.io import locked
 from videoattn.locations import runs_root
 from videoattn.progress import Progress, say
+from videoattn.weights.files import read_initial
 
-WITHOUT_EFFECT = ("max_unreadable",)  # fields of a profile that do not change results, so no part of a run's digest
+# Fields of a profile that are no part of a run's digest: the first does not change results, the second is in the plan.
+WITHOUT_EFFECT = ("max_unreadable", "central")
 
 
 def make_study(parameters: Parameters, name: str = "") -> "Study | None":
@@ -46,6 +48,9 @@ def make_study(parameters: Parameters, name: str = "") -> "Study | None":
     experiments = module_of(parameters.paper, name)
     study_data(parameters, name, profile, fresh=True)
     jobs = tuple(experiments.job(job, profile, start) for job in profile.jobs)
+    first, count = parameters.first_seed, parameters.seeds or profile.seeds
+    whole = parameters.dataset == PROBE and not parameters.seeds
+    named = [name for name in profile.central if whole and name in profile.jobs]
     study = Study(
         parameters=parameters,
         name=name,
@@ -53,7 +58,8 @@ def make_study(parameters: Parameters, name: str = "") -> "Study | None":
         start=start,
         jobs=jobs,
         rows=tuple(row for row in experiments.rows(profile) if {part[0] for part in row.parts} <= set(profile.jobs)),
-        seeds=tuple(range(parameters.first_seed, parameters.first_seed + (parameters.seeds or profile.seeds))),
+        seeds=tuple(range(first, first + count)),
+        central=with_needed(named, profile, start, experiments),
         runtime=runtime_of(parameters),
     )
     study.check()
@@ -68,6 +74,7 @@ class Study:
         parameters: that asked for it. name: of a paper's study besides its first, "" for that.
         profile: how much is run. start: what the networks of jobs start from that start from no other job.
         jobs: the trainings, each behind those that it starts from. rows: of the results. seeds: of each job.
+        central: jobs that are run with as many seeds more.
         runtime: how it runs on this machine, without effect on the results.
     """
 
@@ -78,6 +85,7 @@ class Study:
     jobs: tuple[Job, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
+    central: tuple[str, ...] = ()
     runtime: Runtime
 
     @property
@@ -99,14 +107,14 @@ class Study:
     def plan(self) -> dict:
         """All that determines the results, as plain values."""
         experiments = module_of(self.paper, self.name)
-        plan = values(self.profile) | {
+        unused = (*WITHOUT_EFFECT, *(("probe",) if self.data.lists else ()))
+        return {name: value for name, value in values(self.profile).items() if name not in unused} | {
             "seeds": self.seeds,
+            **({"central": self.central} if self.central else {}),
             **self.start.plan(),
             "variants": {job.name: values(experiments.VARIANTS[job.name]) for job in self.jobs},
             "data": [videos.fingerprint() for videos in self.data.lists] if self.data.lists else PROBE,
         }
-        unused = (*WITHOUT_EFFECT, *(("probe",) if self.data.lists else ()))
-        return {name: value for name, value in plan.items() if name not in unused}
 
     @property
     def digest(self) -> str:
@@ -164,7 +172,8 @@ class Study:
         return network.eval()
 
     def scores(self, name: str, seed: int) -> dict[str, Tensor]:
-        """{stream: (videos, classes)} of a finished job on the test set, and {"labels": (videos,)} of each test."""
+        """{stream: (videos, classes)} of a finished job on the test set, {"labels": (videos,)} of each test, and
+        {"levels": (videos,)} where its clips have levels."""
         return self.run_folder.scores(name, seed)
 
     def check(self) -> None:
@@ -195,6 +204,7 @@ class Study:
     def _run(self) -> Record:
         record = self.record()
         everything = [(job, seed) for seed in self.seeds for job in self.jobs]
+        everything += [(self.job(name), seed + len(self.seeds)) for seed in self.seeds for name in self.central]
         pending = [self.task(job.name, seed) for job, seed in everything if not self._done(record, job, seed)]
         for task in pending:
             record.results = [r for r in record.results if (r["job"], r["seed"]) != (task.job.name, task.seed)]
@@ -218,23 +228,36 @@ class Study:
     def _check_start(self, pending: list[Task]) -> None:
         """Say what starts from which weights of INIT; fail now if it must fail, before any video is read.
 
-        Each job's network is built as its training will build it; those of earlier jobs serve untrained.
+        Each job's network is built as its training will build it; those of earlier jobs serve untrained. What is
+        refused is the first that does not fit, with the names of those that do.
         """
         if not (self.start.path or self.start.pretrained):
             return
+        for path in (self.start.path, self.start.second):
+            if path and path.is_file():
+                read_initial(path)  # one that cannot be read fits no job
         tasks = {task.job.name: task for task in reversed(pending) if task.job.recipe}
         needed = {name for task in tasks.values() for name in task.job.after}
-        built = {}
+        built, fit, lines, refused = {}, [], [], {}
         for name, task in reversed(tasks.items()):
+            if refused.keys() & set(task.job.after):
+                continue
             try:
                 network, told = fresh_network(task, built)
             except InputError as error:
-                hint = "; JOBS names the trainings to run, where not all start from it" if len(tasks) > 1 else ""
-                raise InputError(f"{name}: {error}{hint}") from error
+                refused[name] = error
+                continue
+            fit.append(name)
             if name in needed:
                 built[name] = network.state_dict()
             if self.start.path and (told or not task.job.after):
-                say(f"{name}: {told or 'starts from no weights of INIT by its own name'}")
+                lines.append((name, told or "starts from no weights of INIT by its own name"))
+        if refused:
+            name, error = next(iter(refused.items()))
+            others = f"; JOBS={','.join(fit)} runs the trainings that can start so" if fit else ""
+            raise InputError(f"{name}: {error}{others}") from error
+        for name, told in lines:
+            say(f"{name}: {told}")
 
     def _results(self, pending: list[Task]) -> Iterator[tuple[Task, dict]]:
         left = _Left(pending, self.runtime.parallel)

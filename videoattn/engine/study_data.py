@@ -13,7 +13,7 @@ from videoattn.data.datasets import cifar100
 from videoattn.data.datasets.splits import Lists, load_splits
 from videoattn.data.flow.cache import FlowSettings
 from videoattn.data.probes.settings import ProbeSettings
-from videoattn.data.probes.store import read_truth
+from videoattn.data.probes.store import levels, probe_of, read_truth
 from videoattn.engine.experiment import Job, Profile
 from videoattn.engine.objective import ONE_CLASS, Objective
 from videoattn.engine.parameters import PROBE, Parameters
@@ -82,6 +82,12 @@ class StudyData:
             data = self._video_data(own.probe or job.probe, job.flow, job.held_out)
             found[own.name] = self._first(data.clips(own.subset, own.settings, streams=job.streams))
         return found
+
+    def levels(self, clips: Clips) -> Tensor | None:
+        """The level of difficulty of each clip, (N,); None where there are no levels."""
+        samples = clips.videos.samples
+        probe = None if self.lists else probe_of(samples[0].path)
+        return levels(read_truth(probe), [sample.name for sample in samples]) if probe else None
 
     def of(self, job: Job) -> VideoData:
         """The data set of a job."""

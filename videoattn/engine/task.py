@@ -134,7 +134,9 @@ def fresh_network(task: Task, built: Mapping[str, State] = NOTHING) -> tuple[nn.
     # The last layer of another data set is for other classes.
     head = task.start.name in (FILE, task.parameters.dataset)
     part = network.get_submodule(task.job.part)
-    return network, f"{path.name}: {describe(load_initial(part, path, head=head, source=task.start.source))}"
+    second = task.start.second
+    report = load_initial(part, path, head=head, source=task.start.source, second=second)
+    return network, f"{path.name}{f' and {second.name}' if second else ''}: {describe(report)}"
 
 
 def data_of(task: Task) -> StudyData:
@@ -198,7 +200,7 @@ def _train(task: Task, network: nn.Module, accelerator: Accelerator) -> list[dic
 
 
 def _test(task: Task, network: nn.Module, accelerator: Accelerator) -> tuple[dict[str, Tensor], dict]:
-    """The scores of a trained network and the labels, of each test, and further rows of metrics by name."""
+    """The scores of a trained network, the labels and levels of each test, and further rows of metrics by name."""
     scores, labels = {}, {}
     data = data_of(task)
     for name, clips in data.tests(task.job).items():
@@ -212,6 +214,9 @@ def _test(task: Task, network: nn.Module, accelerator: Accelerator) -> tuple[dic
             workers=task.runtime.workers,
         )
         progress.close()
+        levels = data.levels(clips)
+        if levels is not None:
+            labels[f"levels {name}".rstrip()] = levels
         scores |= {f"{stream} {name}".rstrip(): score for stream, score in found.items()}
     inspect = getattr(_experiments(task), "inspect", None)
     on_probe = task.parameters.dataset == PROBE

@@ -17,6 +17,7 @@ is not in them: read how many seeds there are.
 """
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -80,6 +81,28 @@ def difference_interval(
     tail, found = (1 - level) / 2, float(np.mean(values) - np.mean(baseline))
     low, high = map(float, np.quantile(differences, (tail, 1 - tail)))
     return Interval(min(low, found), max(high, found))
+
+
+def paired_interval(values: Sequence[float], baseline: Sequence[float], videos: int, level: float = LEVEL) -> Interval:
+    """The interval of the difference of two rows that the same networks give, seed by seed, on the same videos.
+
+    Such rows fail together where a training fails, so that their differences are alike where they are not: Student's t
+    over seeds, and the sampling of the videos, as if the two rows were right on others, added as variances.
+
+    Raises:
+        InputError: as `accuracy_interval`; rows of other lengths.
+    """
+    for row in (values, baseline):
+        _checked(row, videos)
+    if len(values) != len(baseline):
+        raise InputError(f"{len(values)} and {len(baseline)} seeds cannot be paired")
+    differences = np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float)
+    means = np.array([np.mean(values), np.mean(baseline)])
+    tail = (1 + level) / 2
+    seeds = stats.t.ppf(tail, len(values) - 1) * stats.sem(differences) if len(values) > 1 else 1.0
+    sampled = stats.norm.ppf(tail) * math.sqrt(float((means * (1 - means)).sum()) / videos)
+    half, found = math.hypot(seeds, sampled), float(differences.mean())
+    return Interval(max(-1.0, found - half), min(1.0, found + half))
 
 
 def paired_p(values: Sequence[float], baseline: Sequence[float]) -> float:

@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from videoattn.engine.record import Record
 from videoattn.errors import unknown
-from videoattn.evaluation.intervals import LEVEL, Interval, accuracy_interval, difference_interval, paired_p
+from videoattn.evaluation.intervals import (
+    LEVEL,
+    Interval,
+    accuracy_interval,
+    difference_interval,
+    paired_interval,
+    paired_p,
+)
 from videoattn.evaluation.ranking import order_p
 from videoattn.reporting.printed import Line
 from videoattn.reporting.tables import NOT_RUN, mean, order, shown
@@ -58,19 +65,22 @@ class Claim:
 
 
 class Comparison(NamedTuple):
-    """Two rows with the same seeds: their values, the tested videos, what guessing reaches, if that is known, and which
-    of the rows were still learning when training ended, with half of the seeds or more."""
+    """Two rows with the same seeds, in the same order: their values, the tested videos, what guessing reaches, if that
+    is known, which of the rows were still learning when training ended, with half of the seeds or more, and whether the
+    same trainings gave both."""
 
     ours: list[float]
     theirs: list[float]
     videos: int
     chance: float | None = None
     learning: tuple[str, ...] = ()
+    same: bool = False
 
     @property
     def interval(self) -> Interval:
         """Of the difference of the means."""
-        return difference_interval(self.ours, self.theirs, self.videos)
+        rule = paired_interval if self.same else difference_interval
+        return rule(self.ours, self.theirs, self.videos)
 
     @property
     def gain(self) -> float:
@@ -83,13 +93,16 @@ class Comparison(NamedTuple):
 
 
 def compared(record: Record | None, row: str, baseline: str, metric: str = "top1") -> Comparison | None:
-    """Two rows of a record; None unless both were run with the same seeds."""
-    if record is None or not record.values(row, metric) or record.seeds(row) != record.seeds(baseline):
+    """Two rows of a record, by the seeds that both were run with; None where there is no such seed."""
+    seeds = set(record.seeds(row)) & set(record.seeds(baseline)) if record else set()
+    if not seeds:
         return None
     videos = record.videos(row)
     chance = record.chance(row) if metric == "top1" else None
     learning = tuple(name for name in (row, baseline) if 2 * len(record.learning(name)) >= len(record.seeds(name)))
-    return Comparison(record.values(row, metric), record.values(baseline, metric), videos, chance, learning)
+    ours, theirs = (record.values(name, metric, seeds=seeds) for name in (row, baseline))
+    same = record.trained(row) == record.trained(baseline)
+    return Comparison(ours, theirs, videos, chance, learning, same)
 
 
 def judged(record: Record | None, row: str, baseline: str, *, margin: float = MARGIN, metric: str = "top1") -> Verdict:

@@ -49,6 +49,6 @@ def _accuracies(record: Record) -> list[str]:
 
 def other_recipe(one: Record, other: Record) -> list[str]:
     """In what recipes differ; rows and seeds may."""
-    free = {"seeds", "jobs", "variants"}
+    free = {"seeds", "central", "jobs", "variants"}
     names = sorted((one.recipe.keys() | other.recipe.keys()) - free)
     return [name for name in names if one.recipe.get(name) != other.recipe.get(name)]

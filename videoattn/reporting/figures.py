@@ -12,6 +12,7 @@ from torchvision.utils import flow_to_image
 
 from videoattn.data.clips.clips import Clips
 from videoattn.errors import InputError
+from videoattn.evaluation.psychometric import AT, AtLevel
 
 INK = "#222222"
 QUERY = {"marker": "s", "markersize": 7, "markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 2}
@@ -52,6 +53,30 @@ def fusion_curves(shares: Sequence[float], curves: Mapping[str, Sequence[Sequenc
         ax.fill_between(shares, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
     ax.set(xlabel=f"weight of {first}; the other stream has 1 - weight", ylabel="top-1 accuracy, %", ylim=(0, 102))
     ax.legend(frameon=False, fontsize=9)
+    _plain(ax)
+    figure.tight_layout()
+    return figure
+
+
+def level_curves(curves: Mapping[str, Sequence[Sequence[AtLevel]]], *, chance: float, label: str) -> Figure:
+    """Accuracy over the level of difficulty: for each row a line for the mean over seeds and a dot for each seed.
+
+    Args:
+        curves: by row, what `by_level` gives of each seed. chance: what guessing reaches, as a fraction.
+        label: what the levels are, with their unit.
+    """
+    figure, ax = plt.subplots(figsize=(6, 3.6))
+    for (name, seeds), colour, marker in zip(curves.items(), COLOURS, MARKERS, strict=False):
+        levels = [level for level, _, _ in seeds[0]]
+        values = 100 * np.array([[right / clips for _, right, clips in counts] for counts in seeds])
+        ax.plot(levels, values.mean(0), color=colour, label=name)
+        ax.plot(levels, values.T, color=colour, marker=marker, markersize=3, linestyle="none", alpha=0.6)
+    for share in (chance, AT):
+        ax.axhline(100 * share, color=INK, linewidth=0.8, linestyle=":")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(levels, [f"{level:g}" for level in levels])
+    ax.set(xlabel=label, ylabel="top-1 accuracy, %", ylim=(0, 102))
+    ax.legend(frameon=False, fontsize=8)
     _plain(ax)
     figure.tight_layout()
     return figure

@@ -1,13 +1,16 @@
 """Result tables as Markdown, made from records; accuracies in percent with their 95% intervals."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from scipy import stats
 
 from videoattn.engine.record import Record, records
 from videoattn.evaluation.intervals import Interval, accuracy_interval
+from videoattn.evaluation.psychometric import AtLevel, level_at, level_interval
 from videoattn.locations import repository
 from videoattn.reporting.printed import Line
 
@@ -55,17 +58,41 @@ def each_seed(record: Record, row: str, metric: str = "top1") -> str:
     return f"{shown}; {len(learning)} still learning" if learning else shown
 
 
+def level_counts(record: Record, row: str) -> list[list[AtLevel]]:
+    """What `by_level` gives of a row, seed by seed; empty where it was not run, or its clips have no levels."""
+    with_levels = any("levels" in result["metrics"].get(row, {}) for result in record.results)
+    return record.values(row, "levels") if with_levels else []
+
+
+def level(record: Record, row: str) -> str:
+    """The level at which a row is right in 75%, over seeds, with its interval: "0.21 [0.18, 0.25]".
+
+    Where it is outside the levels tested with some seeds, how many these are: "below 0.1 with 2 of 5 seeds".
+    """
+    counts = level_counts(record, row)
+    if not counts:
+        return NOT_RUN
+    found = [level_at(seed, chance=record.chance(row)) for seed in counts]
+    interval = level_interval(found)
+    if interval:
+        return f"{stats.gmean(found):.2g} [{interval.low:.2g}, {interval.high:.2g}]"
+    if len(found) == 1 and 0 < found[0] < math.inf:
+        return f"{found[0]:.2g}"
+    lowest, highest = counts[0][0][0], counts[0][-1][0]
+    outside = {f"below {lowest:g}": found.count(0), f"above {highest:g}": found.count(math.inf)}
+    return ", ".join(f"{where} with {times} of {len(found)} seeds" for where, times in outside.items() if times)
+
+
 def run(record: Record | None, lines: Sequence[Line]) -> list[Line]:
     """The lines of a paper's table whose rows the record holds."""
     return [line for line in lines if record and record.values(line.ours, line.metric)]
 
 
 def order(record: Record, lines: Sequence[Line]) -> list[list[float]] | None:
-    """What a record holds of each of a paper's lines, seed by seed; None unless all of two or more were run with the
-    same seeds."""
-    found = [record.values(line.ours, line.metric) for line in lines]
-    same = len({tuple(record.seeds(line.ours)) for line in lines}) == 1
-    return found if len(lines) > 1 and all(found) and same else None
+    """What a record holds of each of a paper's lines, seed by seed, of the seeds that all were run with; None unless
+    there are two lines or more, and such seeds."""
+    common = set.intersection(*(set(record.seeds(line.ours)) for line in lines)) if len(lines) > 1 else set()
+    return [record.values(line.ours, line.metric, seeds=common) for line in lines] if common else None
 
 
 def caption(record: Record) -> str:

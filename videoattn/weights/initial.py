@@ -19,7 +19,7 @@ from videoattn.errors import InputError
 from videoattn.layers import input_offset
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.layers.temporal_shift import NAME as SHIFT
-from videoattn.weights.files import read_initial
+from videoattn.weights.files import Weights, read_initial
 from videoattn.weights.inputs import FLOW, IMAGENET, Input, converted
 from videoattn.weights.key_names import block_of, by_name, canonical, is_last
 from videoattn.weights.sources import OWN, Source, source_of
@@ -99,8 +99,8 @@ def load_weights(
     expected = network.state_dict()
     origin = source_of(state, expected, source)
     given = translated(state, network, origin)
-    offsets = {key: tensor for key, tensor in given.items() if key in _offset_keys(network)}
-    expected |= offsets
+    offsets = _offset_keys(network)
+    expected |= {key: tensor for key, tensor in given.items() if key in offsets}
     names = {key: canonical(key) for key in expected}
     use = {key: given[key] for key in expected if key in given}
     if origin.zero:
@@ -117,13 +117,19 @@ def load_weights(
     first = next((key for key in expected if expected[key].dim() > 3 and not block_of(names[key])), None)
     inflate = any(isinstance(module, ClipNetwork) for module in network.modules())
     found = {
-        key: _fitted(tensor, tuple(expected[key].shape), average=average_first and key == first, inflate=inflate)
+        key: _fitted(
+            tensor,
+            tuple(expected[key].shape),
+            average=average_first and key == first,
+            inflate=inflate,
+            lead=bool(origin.leading and re.search(origin.leading, names[key])),
+        )
         for key, tensor in use.items()
     }
     wrong = [_shapes(key, use, expected) for key in use if found[key].shape != expected[key].shape]
     if wrong:
         raise InputError(f"weights of the file have other shapes than the network: {_listed(map(_changed, wrong))}")
-    for key in _offset_keys(network):
+    for key in offsets:
         weight = f"{key.rpartition('.')[0]}.weight"
         if key in expected and weight in found:  # of weights that were here before
             found.setdefault(key, torch.zeros(expected[weight].shape[1]))
@@ -165,16 +171,42 @@ def load_weights(
     )
 
 
-def load_initial(network: nn.Module, path: Path, *, head: bool, source: str = "") -> LoadReport:
-    """`load_weights` of the file that INIT names; what it refuses names the file.
+def load_initial(
+    network: nn.Module, path: Path, *, head: bool, source: str = "", second: Path | None = None
+) -> LoadReport:
+    """`load_weights` of the file that INIT names, or of two (`joined`); what it refuses names the file.
 
     Weights for RGB may start a network of flow, whose first convolution then takes their mean (`average_first`).
     """
-    state = read_initial(path)
+    state, other = read_initial(path), read_initial(second) if second else None
     try:
+        state = joined(state, other) if other else state
         return load_weights(network, state, head=head, average_first=True, source=source)
     except InputError as error:
-        raise InputError(f"INIT is {path}: {error}") from error
+        raise InputError(f"INIT is {path}{f',{second}' if second else ''}: {error}") from error
+
+
+def joined(first: Weights, second: Weights) -> Weights:
+    """The two files that ECO starts from, BN-Inception's and the 3D ResNet-18's, as one of ECO.
+
+    Where both have a name, that of the first file counts; but the last layer is the second's, as in its authors' code.
+
+    Raises:
+        InputError: other files, or in another order.
+    """
+    kinds = [source_of(state, ()).name for state in (first, second)]
+    if kinds != ["bn-inception", "eco"]:
+        raise InputError(
+            f"two files are for ECO alone: first one of BN-Inception (bn-inception), then its 3D ResNet-18 (eco); "
+            f"these are taken for {' and '.join(kinds)}"
+        )
+    found: dict[str, tuple[str, Tensor]] = {}
+    flat = ((key, tensor) for key, tensor in first.items() if not is_last(canonical(key)))
+    for key, tensor in (*flat, *second.items()):
+        found.setdefault(canonical(key), (key, tensor))
+    state = Weights(found.values())
+    state.others = tuple(dict.fromkeys((*first.others, *second.others)))
+    return state
 
 
 def describe(matched: LoadReport) -> str:
@@ -201,13 +233,13 @@ def describe(matched: LoadReport) -> str:
 
 def _keys(network: nn.Module) -> list[str]:
     """The keys of the network, and those that offsets of its convolutions would have."""
-    keys = list(network.state_dict())
-    return keys + [key for key in _offset_keys(network) if key not in keys]
+    return list(dict.fromkeys((*network.state_dict(), *_offset_keys(network))))
 
 
-def _offset_keys(network: nn.Module) -> list[str]:
+def _offset_keys(network: nn.Module) -> dict[str, None]:
     convolutions = (nn.Conv2d, nn.Conv3d)
-    return [f"{path}.{input_offset.NAME}" for path, m in network.named_modules() if isinstance(m, convolutions)]
+    paths = (path for path, module in network.named_modules() if isinstance(module, convolutions))
+    return dict.fromkeys(f"{path}.{input_offset.NAME}" for path in paths)
 
 
 def _input_of(source: Source, kernel: Tensor, *, averaged: bool) -> Input | None:
@@ -273,15 +305,17 @@ def _check_shifts(network: nn.Module, state: Iterable[str]) -> tuple[str, ...]:
     return (f"whether its network shifts frames; this one does, before {len(here)} convolutions",) * bool(here > there)
 
 
-def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool) -> Tensor:
-    """The tensor, a kernel inflated in time (`inflate`) or averaged over RGB (`average`) where the shape needs it, a
-    batch norm's without the axis in front."""
+def _fitted(tensor: Tensor, shape: Shape, *, average: bool, inflate: bool, lead: bool) -> Tensor:
+    """The tensor, a kernel inflated in time (`inflate`), averaged over RGB (`average`) or of the first input channels
+    alone (`lead`) where the shape needs it, a batch norm's without the axis in front."""
     if tensor.dim() == 2 and len(tensor) == 1 and len(shape) == 1:
         tensor = tensor[0]
     if inflate and tensor.dim() == 4 and len(shape) == 5:
         tensor = inflated_kernel(tensor, shape[2])
     if average and _averaged(tuple(tensor.shape), shape):
         tensor = averaged_kernel(tensor, shape[1])
+    if lead and tensor.dim() == len(shape) and tensor.shape[1] > shape[1]:
+        tensor = tensor[:, : shape[1]]
     return tensor
 
 

@@ -58,6 +58,8 @@ class Source:
         refused: regular expressions of keys that make a file another network than ours, and what it is.
         notes: regular expressions of keys, and what the file leaves open about these weights.
         epsilon: of its batch norms; None where any is possible.
+        leading: a regular expression of our canonical names of kernels of which a network with fewer input channels
+            takes the first.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Source:
     refused: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     epsilon: float | None = 1e-5
+    leading: str | None = None
 
     def check(self, keys: Iterable[str]) -> None:
         """Raise `InputError` where the keys are those of a network that is not built here."""
@@ -147,6 +150,7 @@ SOURCES = (
             r"(^|\.)res3a_1\.": "an early ECO of the port, which has two convolutions more and no shortcuts with one; "
             "the authors' has res3a_2 alone, res4a_down and res5a_down"
         },
+        leading=r"^temporal\.conv3\.enter\.weight$",  # of the 3D ResNet-18, over 128 channels: as its authors do
     ),
     Source(
         "bn-inception",

@@ -187,6 +187,45 @@ def test_texture_is_the_class():
         assert np.argmax(match) == label
 
 
+def test_the_class_may_be_a_kind_and_a_turn():
+    probe = BindingProbe(train=240, classes=4, turns=True, seed=2)
+    assert probe.names == tuple(f"{kind}-{turn}" for kind in probe.kinds for turn in ("clockwise", "counterclockwise"))
+    assert list(probe.names) == sorted(probe.names)
+    for number in range(240):
+        scene = probe.scene("train", number)
+        path = scene.centres[:, scene.mover]
+        first, second = np.diff(path, axis=0)[:2]
+        clockwise = first[1] * second[0] - first[0] * second[1] > 0  # y points down
+        kind = probe.kinds[scene.kinds[scene.mover]]
+        assert probe.names[scene.label] == f"{kind}-{'clockwise' if clockwise else 'counterclockwise'}"
+        assert scene.label == number % 8
+    spread = np.stack([probe.scene("train", number).centres for number in range(240)]).std(1)
+    assert (np.sort(spread.max(axis=2))[:, :-1] < 1e-9).all()  # the others stand, whatever turn they would have
+
+
+def test_levels_are_lengths_of_a_step():
+    probe = BindingProbe(train=60, test=60, classes=3, turns=True, levels=(0.25, 1.0, 3.0))
+    seen = {}
+    for number in range(60):
+        _, label, truth = probe.clip("test", number) if number < 6 else (None, None, None)
+        scene = probe.scene("test", number)
+        step = np.linalg.norm(np.diff(scene.centres[:2, scene.mover], axis=0))
+        assert step == pytest.approx(scene.speed)
+        assert truth is None or (truth["level"] == scene.speed and label == scene.label)
+        seen.setdefault(scene.label, []).append(scene.speed)
+    counts = [[list(speeds).count(level) for level in probe.levels] for speeds in seen.values()]
+    assert len(counts) == 6
+    assert all(sum(count) == 10 and min(count) >= 3 for count in counts)
+    assert "level" not in PROBE.clip("test", 0)[2]
+
+
+def test_levels_that_make_no_probe():
+    with pytest.raises(InputError, match=r"levels=\(0.5, 9.0\): 9.0 is not above 0 and up to radius 4.5"):
+        BindingProbe(levels=(0.5, 9.0))
+    with pytest.raises(InputError, match="one for each class"):
+        BindingProbe(test=12, turns=True)
+
+
 @pytest.mark.parametrize("feature", ["colour", "texture"])
 @pytest.mark.parametrize("classes", range(3, 9))
 def test_the_second_palette_shares_no_class(feature, classes):

@@ -69,9 +69,15 @@ def test_refuses_no_workers(tmp_path):
         BindingProbe().generate(tmp_path, workers=0)
 
 
-def test_a_probe_that_was_written_under_the_old_word_is_read(tmp_path):
-    folder = BindingProbe(train=8, test=8).generate(tmp_path, progress=False)
-    truth, text = store.read_truth(folder), (folder / "probe.json").read_text()
-    (folder / "probe.json").write_text(text.replace('"settings"', '"settings"', 1))
-    assert store.read_truth(folder) == truth
-    assert truth["settings"]["train"] == 8
+def test_the_levels_of_clips_come_from_the_truth(tmp_path):
+    probe = BindingProbe(train=8, test=8, levels=(1.0, 2.0))
+    folder = probe.generate(tmp_path, progress=False)
+    truth = store.read_truth(folder)
+    names = sorted(name for name in truth["clips"] if name.startswith("test"))
+    assert store.probe_of(folder / names[0]) == folder
+    assert store.probe_of(tmp_path / "other.mp4") is None
+    expected = [truth["clips"][name]["level"] for name in names]
+    assert store.levels(truth, names).tolist() == expected
+    assert set(expected) <= {1.0, 2.0}
+    plain = store.read_truth(BindingProbe(train=8, test=8).generate(tmp_path, progress=False))
+    assert store.levels(plain, plain["clips"]) is None

@@ -50,7 +50,7 @@ def test_branches_cross_behind_their_stages():
     left = {name.split(".")[2] for name, _ in pruned.named_parameters() if name.startswith("streams.flow.")}
     assert left == {"conv_stem", "bn1", "blocks"}
     assert not list(pruned.streams["flow"].blocks[4].parameters())
-    seen = inspection.attention(network, clip, "rgb", "blocks.3")[0]
+    seen = inspection.attention(network, clip, "rgb")["blocks.3"][0]
     assert (seen.queries, seen.keys) == ((4, 4), (2, 2))
     assert seen.weights.shape == (16, 4)
 

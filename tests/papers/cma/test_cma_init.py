@@ -1,6 +1,7 @@
 """INIT as a file: what an image network of others gives to each branch, and that it is looked at before any video."""
 
 import functools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from videoattn.data.flow.cache import FlowCache
 from videoattn.data.probes.binding import BindingProbe
 from videoattn.engine.task import fresh_network
 from videoattn.errors import InputError
-from videoattn.papers.cma.experiments import CHECK
+from videoattn.papers.cma.experiments import CHECK, PROFILES
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def image():
     """A network for images of the profile `check`, in float64."""
     torch.manual_seed(0)
     sizes = {"channels": CHECK.channels, "stem_width": CHECK.stem_width, "layers": CHECK.layers}
-    net = resnet(CHECK.backbone, classes=4, zero_init=False, **sizes)
+    net = resnet(CHECK.backbone, classes=len(CHECK.probe.names), zero_init=False, **sizes)
     for name, value in net.state_dict().items():
         if name.endswith(("running_mean", "running_var", "bias")):
             value += torch.rand_like(value)
@@ -89,6 +90,24 @@ def test_a_file_of_flow_says_whose_it_is_for_a_transfer_too(study_of, image, tmp
         network, _ = fresh_network(own.task(job, 0))
         expected = state["conv1.0.weight"] * 127.5 / (255 * 0.226)
         torch.testing.assert_close(network.backbone.conv1[0].weight.detach(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_all_jobs_of_the_paper_from_one_image_network_name_what_it_is_for(study_of, image, tmp_path, monkeypatch):
+    """P3D takes no image network: the first of its jobs is named, and the jobs to ask for, before any video is read."""
+    narrow = {"channels": CHECK.channels, "stem_width": CHECK.stem_width, "layers": CHECK.layers}
+    narrow |= {"backbone": CHECK.backbone, "p3d_layers": CHECK.p3d_layers, "p3d_width": CHECK.p3d_width}
+    monkeypatch.setitem(PROFILES, "paper", replace(PROFILES["paper"], **narrow))
+    monkeypatch.setattr(FlowCache, "build", None)
+    monkeypatch.setattr(BindingProbe, "generate", None)
+    torch.save(image.state_dict(), tmp_path / "image.pth")
+    given = {"INIT": str(tmp_path / "image.pth"), "PROFILE": "paper", "FLOW": "dis"}
+    with pytest.raises(InputError) as refused:
+        study_of("cma", **given).run()
+    jobs = "rgb,flow,rgb-nl,flow-nl,cma-1,cma-2,cma-3,cma-1-nl"
+    assert str(refused.value).startswith(f"p3d-rgb: INIT is {tmp_path / 'image.pth'}: weights of the file have other")
+    assert str(refused.value).endswith(f"; JOBS={jobs} runs the trainings that can start so")
+    own = study_of("cma", **given, JOBS=jobs)
+    own._check_start([own.task(name, 0) for name in jobs.split(",")])
 
 
 def test_nothing_is_generated_before_all_weights_are_checked(study, monkeypatch):

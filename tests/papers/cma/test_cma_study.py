@@ -157,21 +157,23 @@ def test_what_attention_has_to_beat(tiny):
     assert all(block.everywhere for block in tiny["uniform-1"].blocks["rgb"].values())
     assert tiny["stacked"].backbone.conv1[0].in_channels == 13
     own = job("stacked", QUICK, FROM_SCRATCH)
-    assert (own.streams, own.recipe, own.after) == (("rgb", "flow"), QUICK.recipe, ())
+    assert (own.streams, own.recipe, own.after) == (("rgb", "flow"), QUICK.stacked, ())
+    assert own.recipe == replace(QUICK.recipe, epochs=3 * QUICK.recipe.epochs)  # of RGB, of flow, of both
     assert job("add-1", QUICK, FROM_SCRATCH).after == job("cma-1", QUICK, FROM_SCRATCH).after
 
 
 def test_what_each_kind_of_job_reads_and_how_it_is_trained():
-    own = replace(QUICK, rgb_recipe=replace(QUICK.recipe, lr=1), flow_recipe=replace(QUICK.recipe, lr=2))
-    own = replace(own, transfer=replace(QUICK.recipe, lr=3))
+    own = replace(QUICK, stacked=replace(QUICK.recipe, lr=2), transfer=replace(QUICK.recipe, lr=3))
     both = ("rgb", "flow")
     for name, recipe, streams, clips in (
-        ("rgb", own.rgb_recipe, ("rgb",), own.snippets),
-        ("flow-circular", own.flow_recipe, ("flow",), own.snippets),
+        ("rgb", own.recipe, ("rgb",), own.snippets),
+        ("flow-circular", own.recipe, ("flow",), own.snippets),
         ("flow-nl", own.recipe, ("flow",), own.snippets),
         ("cma-2", own.recipe, both, own.snippets),
-        ("p3d-flow", own.flow_recipe, ("flow",), own.dense),
+        ("p3d-flow", own.recipe, ("flow",), own.dense),
         ("p3d-cma-1", own.recipe, both, own.dense),
+        ("p3d-rgb-12", own.recipe, ("rgb",), replace(own.dense, frames=12)),
+        ("stacked", own.stacked, both, own.snippets),
         ("transfer-cma-1", own.transfer, both, own.snippets),
     ):
         one = job(name, own, FROM_SCRATCH)

@@ -5,11 +5,13 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from videoattn.data.probes.video import write_video
 from videoattn.errors import InputError, RunError
@@ -114,9 +116,17 @@ def generate(probe: Probe, root: Path, *, workers: int | None = None, progress: 
     return folder
 
 
+def probe_of(video: Path) -> Path | None:
+    """The folder of the generated probe that a clip lies in; None for another video."""
+    return next((folder for folder in Path(video).parents if (folder / "probe.json").is_file()), None)
+
+
+def levels(truth: Mapping[str, Any], names: Iterable[str]) -> Tensor | None:
+    """The level of difficulty of each clip by its name, from the truth about a probe; None where it has no levels."""
+    found = [truth["clips"][name].get("level") for name in names]
+    return None if None in found or not found else torch.tensor(found)
+
+
 def read_truth(folder: Path) -> dict[str, Any]:
     """`probe.json` of a generated probe: "settings", "classes", and "clips", a dict from `Sample.name` to the truth."""
-    truth = json.loads((Path(folder) / "probe.json").read_text())
-    if "settings" in truth:  # as the settings were called when the probe was written
-        truth["settings"] = truth.pop("settings")
-    return truth
+    return json.loads((Path(folder) / "probe.json").read_text())

@@ -4,11 +4,14 @@ Values of the profile `paper` are those of Z. Zhou et al., section IV, cited bes
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from torch import nn
 
 from videoattn.backbones.eco import ECO, eco, eco_lite, load_bn_inception, small_eco
+from videoattn.backbones.eco_host import MAPS, eco_host
+from videoattn.backbones.hosts import host, steps
+from videoattn.backbones.resnet3d import WIDTHS
 from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.interruption import InterruptionProbe
@@ -63,6 +66,17 @@ class Profile(BaseProfile):
     shares: tuple[tuple[float, float], ...]
     further: int
     probe: InterruptionProbe
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostedProfile(Profile):
+    """A profile with another 2D network; of `widths` the last is the channels of the stacked maps.
+
+    Args:
+        backbone: its name in timm.
+    """
+
+    backbone: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,8 +266,17 @@ HEADLINE = (
 )
 
 
-MAPS = 96  # channels of the stacked maps of ECO
 inspect = inspection.by_kind
+
+
+def hosted(profile: Profile, name: str) -> HostedProfile:
+    """The profile with timm's network of that name as 2D part; all jobs can have it.
+
+    Raises:
+        InputError: a network that does more than apply its modules in order, so that it cannot be cut at conv3.
+    """
+    steps(host(name, classes=2))
+    return HostedProfile(**{field.name: getattr(profile, field.name) for field in fields(Profile)}, backbone=name)
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:
@@ -313,10 +336,13 @@ def build(
         gradient=variant.gradient,
         warm_up=0 if variant.cold else profile.warm_up,
     )
-    network = backbone(variant, profile, classes=classes)
-    if start.pretrained:
+    network = backbone(variant, profile, classes=classes, pretrained=start.pretrained)
+    if start.pretrained and not isinstance(profile, HostedProfile):
         if profile.small:
-            raise InputError("there are no weights for the small ECO: leave PRETRAINED off, or take PROFILE='paper'")
+            raise InputError(
+                "there are no weights for the small ECO: leave PRETRAINED off, name a BACKBONE that has some, or take "
+                "PROFILE='paper'"
+            )
         load_bn_inception(network, cache_root() / WEIGHTS)
     channels = profile.widths[-1] if profile.small else MAPS
     if variant.non_local:
@@ -328,8 +354,18 @@ def build(
     return BANet(select=select, eco=network)
 
 
-def backbone(variant: Variant, profile: Profile, *, classes: int) -> ECO:
-    """ECO or ECO-Lite, small or as the paper has it."""
+def backbone(variant: Variant, profile: Profile, *, classes: int, pretrained: bool = False) -> ECO:
+    """ECO or ECO-Lite, small or as the paper has it, or around another host; `pretrained` is for that alone."""
+    if isinstance(profile, HostedProfile):
+        return eco_host(
+            profile.backbone,
+            classes=classes,
+            full=variant.full,
+            channels=profile.widths[-1] if profile.small else MAPS,
+            temporal_widths=profile.temporal_widths if profile.small else WIDTHS,
+            dropout=profile.dropout,
+            pretrained=pretrained,
+        )
     if profile.small:
         return small_eco(
             classes=classes,
@@ -345,10 +381,10 @@ def backbone(variant: Variant, profile: Profile, *, classes: int) -> ECO:
 #
 # Training is that of section IV-A on all of them (the profile `paper`). "imagenet" stands here for weights of the
 # user's file: the paper's 2D part starts from those that TSN's authors trained on Kinetics-400, which lie in the same
-# place; "file" for a file of all of ECO, as of its public PyTorch port. Table III, of one split, and the rows of other
-# papers are left out. Dropout and epochs of fine-tuning are "adjusted according to the size of data sets", to what is
-# not printed: here they stay. Frames stand in the middle of segments, exactly; the paper has no public code, and ECO's
-# cuts segments to whole numbers of frames.
+# place; "file" for a file of all of ECO, as of its public PyTorch port, or the two that ECO starts from. Table III, of
+# one split, and the rows of other papers are left out. Dropout and epochs of fine-tuning are "adjusted according to the
+# size of data sets", to what is not printed: here they stay. Frames stand in the middle of segments, exactly; the paper
+# has no public code, and ECO's cuts segments to whole numbers of frames.
 TESTED = "what is tested on Kinetics-400 is its validation set, where table IV says test set"
 BEFORE = (
     "the 3D part starts at random, where the paper takes a 3D ResNet-18 trained on Kinetics-400; the weights of the 2D "
@@ -364,6 +400,11 @@ def started(record: Record) -> str:
     told = "\n".join(result.get("initial", "") for result in record.results)
     fresh = " ".join(re.findall("^as initialised: (.*)$", told, re.MULTILINE))
     parts = [name for part, name in PARTS.items() if f"{part} (" in fresh]
+    if record.recipe.get("init", {}).get("files") == 2 and not parts:
+        return (
+            "the networks start from two files, the paper's only if they hold BN-Inception and a 3D ResNet-18, each "
+            f"trained on Kinetics-400 (section IV-A); {TESTED}"
+        )
     what = f"{' and '.join(parts)} of some networks start at random" if parts else "the networks start from a whole ECO"
     return (
         f"{what}, where the paper takes BN-Inception and a 3D ResNet-18, each trained on Kinetics-400 (section IV-A); "

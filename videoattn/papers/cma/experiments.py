@@ -43,7 +43,7 @@ class Profile(BaseProfile, ResNetSizes):
         backbone: name of the ResNet, or of another host of 2D branches, in timm.
         stages: behind every other residual block of which CMA or non-local blocks stand.
         p3d_layers, p3d_width: blocks a stage and width of the P3D network.
-        recipe: optimisation of networks with blocks. rgb_recipe, flow_recipe: of streams alone; transfer: of that.
+        recipe: optimisation of all networks but these: stacked, transfer.
         warm_start: without ImageNet weights 2D branches with blocks start from `Variant.warm`.
         snippets, dense: what 2D and 3D networks take from a video.
         flow: algorithm where the user names none.
@@ -55,8 +55,7 @@ class Profile(BaseProfile, ResNetSizes):
     p3d_width: int
     dropout: float
     recipe: Recipe
-    rgb_recipe: Recipe
-    flow_recipe: Recipe
+    stacked: Recipe
     transfer: Recipe
     warm_start: bool
     snippets: ClipSettings
@@ -75,11 +74,17 @@ class Variant:
     non_local: bool = False
     padding: str = "zeros"
     transfer: bool = False
+    frames: int | None = None  # of a 3D network's clip, where it is not the profile's
     first: bool = False  # the first iteration, which starts from a flow branch alone
     warm: str | None = None  # the stream that stands in for ImageNet weights in the branch that learns
     exchanged: str = ATTENTION  # by what the branches see each other
 
 
+P3D_JOBS = {
+    "p3d-rgb": Variant("p3d-single", "rgb"),
+    "p3d-flow": Variant("p3d-single", "flow"),
+    "p3d-cma-1": Variant("p3d-cma", "rgb", after=("p3d-rgb", "p3d-flow")),  # section 5.6
+}
 VARIANTS = {
     "rgb": Variant("single", "rgb"),
     "flow": Variant("single", "flow"),
@@ -96,9 +101,11 @@ VARIANTS = {
     "cma-1-circular": Variant(
         "cma", "rgb", after=("flow-circular",), padding="circular", first=True, warm="rgb-circular"
     ),
-    "p3d-rgb": Variant("p3d-single", "rgb"),
-    "p3d-flow": Variant("p3d-single", "flow"),
-    "p3d-cma-1": Variant("p3d-cma", "rgb", after=("p3d-rgb", "p3d-flow")),  # section 5.6
+    **P3D_JOBS,
+    **{
+        f"{name}-12": replace(variant, after=tuple(f"{job}-12" for job in variant.after), frames=12)  # table 5
+        for name, variant in P3D_JOBS.items()
+    },
     # What attention has to beat: one network on both streams stacked, and exchanges without attention.
     "stacked": Variant("stacked", "rgb"),
     "add-1": Variant("cma", "rgb", after=("flow",), first=True, warm="rgb", exchanged=ADD),
@@ -112,11 +119,11 @@ CENTRAL = ("rgb", "flow", "rgb-nl", "flow-nl", "cma-1")
 RIVALS = ("stacked", "add-1", "uniform-1")
 ITERATIONS = ("cma-2", "cma-3")
 NON_LOCAL_BESIDE = ("cma-1-nl",)
-P3D_JOBS = ("p3d-rgb", "p3d-flow", "p3d-cma-1")
+OTHER_LENGTHS = tuple(name for name, variant in VARIANTS.items() if variant.frames)
 
 RECIPE = Recipe(epochs=30, batch_size=128, lr=0.01, weight_decay=5e-4)  # sections 4.3 (of each turn), 4.4
 PAPER = Profile(
-    jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *P3D_JOBS),
+    jobs=(*CENTRAL, *ITERATIONS, *NON_LOCAL_BESIDE, *P3D_JOBS, *OTHER_LENGTHS),
     seeds=1,
     backbone="resnet50",  # section 4.1
     stages=(2, 3),  # section 4.1: res3 and res4
@@ -124,8 +131,7 @@ PAPER = Profile(
     p3d_width=64,
     dropout=0.7,  # section 4.4
     recipe=RECIPE,
-    rgb_recipe=RECIPE,
-    flow_recipe=RECIPE,
+    stacked=RECIPE,
     transfer=RECIPE,
     warm_start=False,
     # Sections 4.2 and 4.4: K = 3, in testing 25, of TSN's segments; frames are "scaled to size 256 x 256".
@@ -144,7 +150,7 @@ ONE_VIEW = ClipSettings(frames=1, fields=5, size=44, short_side=44, scales=(1.0,
 SMALL = Recipe(epochs=16, batch_size=16, lr=0.003, optimizer="adamw", weight_decay=0.01, schedule="linear")
 QUICK = replace(
     PAPER,
-    jobs=("rgb", "flow", "cma-1", "stacked"),
+    jobs=("rgb", "flow", "cma-1", "stacked", "add-1"),
     seeds=5,
     backbone="resnet18",
     channels=(32, 48, 64, 128),
@@ -155,30 +161,38 @@ QUICK = replace(
     p3d_width=8,
     dropout=0.0,
     recipe=SMALL,
-    rgb_recipe=replace(SMALL, epochs=8),  # alone they can but guess, and learn the training clips by heart
-    flow_recipe=replace(SMALL, epochs=8),
-    transfer=replace(SMALL, epochs=4),
+    stacked=replace(SMALL, epochs=48),  # as many as attention and the streams that it starts from have together
+    transfer=replace(SMALL, lr=0.01),
     warm_start=True,
     snippets=ONE_VIEW,
     dense=replace(ONE_VIEW, frames=5, sampling="dense", fields=1),
     flow="dis",
-    probe=BindingProbe(train=3600, test=500, classes=4, size=44, object_size=11.0, radius=3.0),
+    probe=BindingProbe(
+        train=3600,
+        test=2000,
+        classes=4,
+        turns=True,
+        size=44,
+        object_size=11.0,
+        radius=3.0,
+        levels=(0.1, 0.2, 0.4, 0.8, 1.6),
+        seed=1,
+    ),
 )
 FULL = replace(
     QUICK,
-    jobs=tuple(VARIANTS),
-    seeds=5,
+    jobs=tuple(name for name in VARIANTS if name not in OTHER_LENGTHS),
+    central=("cma-1", *RIVALS),
 )
 BRIEF = replace(SMALL, epochs=1, batch_size=8)
 CHECK = replace(
     QUICK,
-    jobs=tuple(VARIANTS),
+    jobs=FULL.jobs,
     seeds=1,
     channels=(8, 8, 8, 8),
     stem_width=4,
     recipe=BRIEF,
-    rgb_recipe=BRIEF,
-    flow_recipe=BRIEF,
+    stacked=BRIEF,
     transfer=BRIEF,
     probe=replace(QUICK.probe, train=16, test=16),
 )
@@ -196,16 +210,13 @@ VIDEOS = {
     "quick": {
         "snippets": VIDEO_VIEW,
         "dense": VIDEO_DENSE,
-        "rgb_recipe": QUICK.recipe,
-        "flow_recipe": QUICK.recipe,
+        "jobs": ("rgb", "flow", "cma-1", "stacked"),
         "stages": PAPER.stages,
     },
     "full": {
         "jobs": CENTRAL,
         "snippets": PAPER.snippets,
         "dense": replace(PAPER.dense, frames=5),
-        "rgb_recipe": FULL.recipe,
-        "flow_recipe": FULL.recipe,
         "stages": PAPER.stages,
     },
     "paper": {"jobs": CENTRAL},
@@ -241,6 +252,11 @@ ROWS = (
     Row("p3d-S", (("p3d-rgb", "rgb", 1), ("p3d-flow", "flow", 1))),
     Row("p3d-cma-1-R", (("p3d-cma-1", "rgb", 1),)),
     Row("p3d-cma-1-S", (("p3d-cma-1", "rgb", 5), ("p3d-cma-1", "flow", 1))),
+    Row("p3d-12-R", (("p3d-rgb-12", "rgb", 1),)),
+    Row("p3d-12-F", (("p3d-flow-12", "flow", 1),)),
+    Row("p3d-12-S", (("p3d-rgb-12", "rgb", 1), ("p3d-flow-12", "flow", 1))),
+    Row("p3d-12-cma-1-R", (("p3d-cma-1-12", "rgb", 1),)),
+    Row("p3d-12-cma-1-S", (("p3d-cma-1-12", "rgb", 5), ("p3d-cma-1-12", "flow", 1))),
     Row("transfer-R", (("transfer-rgb", "rgb", 1),)),
     Row("transfer-F", (("transfer-flow", "flow", 1),)),
     Row("transfer-S", (("transfer-rgb", "rgb", 1), ("transfer-flow", "flow", 1))),
@@ -393,12 +409,8 @@ def job(name: str, profile: Profile, start: Start) -> Job:
     """How a variant is trained and tested; transfers on a second probe."""
     variant = VARIANTS[name]
     clips = profile.dense if variant.kind.startswith("p3d") else profile.snippets
-    if variant.transfer:
-        recipe = profile.transfer
-    elif variant.kind.endswith("single") and not variant.non_local:
-        recipe = {"rgb": profile.rgb_recipe, "flow": profile.flow_recipe}[variant.stream]
-    else:
-        recipe = profile.recipe
+    clips = replace(clips, frames=variant.frames or clips.frames)
+    recipe = profile.transfer if variant.transfer else profile.stacked if variant.kind == "stacked" else profile.recipe
     warm = warm_job(variant, profile, start)
     # A transfer from a run starts from that run's networks.
     after = () if start.path and variant.transfer else (*variant.after, *([warm] if warm else ()))
@@ -431,14 +443,14 @@ def inspect(
     test = data.test(job)
     return {
         "cma-1-R-moved-flow": inspection.with_moved_flow(network, test),
-        "attention": inspection.on_the_mover(network, test, network.positions[-1]),
+        **{f"attention {at}": found for at, found in inspection.on_the_mover(network, test).items()},
     }
 
 
 # The protocols of cross-modality attention on real data sets: L. Chi et al., sections 4.3 to 5.7.
 #
 # All of section 4.4 holds on both (the profile `paper`). P3D's rows of table 5 stand nowhere beside the paper's: its
-# authors' Caffe model, from which it starts, is not read here, so that it starts at random; 12 frames are not run. How
+# authors' Caffe model, from which it starts, is not read here, so that it starts at random. How
 # long the flow branch and what is not trained in turns are trained is not printed; it is as long as one turn. Which
 # splits of UCF101 table 6 is about is not printed either; it is taken for the mean of the three.
 PROTOCOLS = (

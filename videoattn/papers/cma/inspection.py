@@ -11,7 +11,7 @@ from torch import Tensor
 
 from videoattn.data.clips.augment import centre_crop
 from videoattn.data.clips.clips import Clips
-from videoattn.data.probes.store import read_truth
+from videoattn.data.probes.store import probe_of, read_truth
 from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.cma.network import STREAMS, CMANetwork
 from videoattn.reporting.explorer import explorer
@@ -40,16 +40,19 @@ class Seen:
 
 
 @torch.no_grad()
-def attention(network: CMANetwork, clip: dict[str, Tensor], stream: str, position: str) -> list[Seen]:
-    """What the block writing into `stream` at `position` attends to, for each clip (B, C, T, H, W) and snippet."""
+def attention(network: CMANetwork, clip: dict[str, Tensor], stream: str) -> dict[str, list[Seen]]:
+    """What each block writing into `stream` attends to, by position, for each clip (B, C, T, H, W) and snippet."""
     network.eval()
     _, weights = network(clip, return_attention=True)
     height, width = clip["rgb"].shape[-2:]
     reductions = {s["module"]: s["reduction"] for s in network.streams["rgb"].feature_info}
-    reduction = reductions[position if position in reductions else position.split(".")[0]]
-    queries = (-(-height // reduction), -(-width // reduction))
-    keys = tuple(-(-side // 2) if network.block(stream, position).pool else side for side in queries)
-    return [Seen(w, queries, keys) for w in weights[stream, position].cpu()]
+    found = {}
+    for position in network.positions:
+        reduction = reductions[position if position in reductions else position.split(".")[0]]
+        queries = (-(-height // reduction), -(-width // reduction))
+        keys = tuple(-(-side // 2) if network.block(stream, position).pool else side for side in queries)
+        found[position] = [Seen(w, queries, keys) for w in weights[stream, position].cpu()]
+    return found
 
 
 @torch.no_grad()
@@ -65,29 +68,29 @@ def with_moved_flow(network: CMANetwork, data: Clips) -> dict:
     return classification_metrics(torch.cat(scores), torch.cat(labels))
 
 
-def on_the_mover(network: CMANetwork, data: Clips, position: str) -> dict:
-    """How much the RGB branch's block at `position` looks at the object that moves, on clips of the binding probe.
+def on_the_mover(network: CMANetwork, data: Clips) -> dict[str, dict]:
+    """How much each of the RGB branch's blocks looks at the object that moves, on clips of the binding probe.
 
     Returns:
-        share: attention of all queries that falls on keys whose cell holds part of the mover, mean over clips;
-        area: the share of those cells, which uniform attention would give.
+        By position, share: attention of all queries that falls on keys whose cell holds part of the mover, mean over
+        clips; area: the share of those cells, which uniform attention would give; keys: how many there are.
     """
-    root = data.videos.samples[0].path
-    while not (root / "probe.json").exists():
-        root = root.parent
-    truth = read_truth(root)
+    truth = read_truth(probe_of(data.videos.samples[0].path))
     size, extent = truth["settings"]["size"], truth["settings"]["object_size"]
-    share, area, index = 0.0, 0.0, 0
-    for clip, _ in _batches(data):
-        for seen in attention(network, clip, "rgb", position):
-            about = truth["clips"][data.videos.samples[index].name]
-            centre = about["centres"][0][about["mover"]]
-            inside = [_covered(c, extent, size, cells) for c, cells in zip(centre, seen.keys, strict=True)]
-            mask = inside[0][:, None] & inside[1][None, :]
-            share += float(seen.weights.mean(0).view(seen.keys)[mask].sum())
-            area += float(mask.float().mean())
-            index += 1
-    return {"share": share / index, "area": area / index}
+    totals = {position: {"share": 0.0, "area": 0.0, "keys": 0} for position in network.positions}
+    index = 0
+    for clip, labels in _batches(data):
+        for position, seen in attention(network, clip, "rgb").items():
+            for i, one in enumerate(seen):
+                about = truth["clips"][data.videos.samples[index + i].name]
+                centre = about["centres"][0][about["mover"]]
+                inside = [_covered(c, extent, size, cells) for c, cells in zip(centre, one.keys, strict=True)]
+                mask = inside[0][:, None] & inside[1][None, :]
+                totals[position]["share"] += float(one.weights.mean(0).view(one.keys)[mask].sum()) / len(data)
+                totals[position]["area"] += float(mask.float().mean()) / len(data)
+                totals[position]["keys"] = one.keys[0] * one.keys[1]
+        index += len(labels)
+    return totals
 
 
 def centre_view(data: Clips, index: int) -> dict[str, Tensor]:
@@ -110,7 +113,7 @@ def explore(network: CMANetwork, data: Clips) -> Widget:
 
     def look(index: int, block: str, snippet: int, at: tuple[float, float]) -> Figure:
         stream, position = block.split()
-        seen = attention(network, centre_view(data, index), stream, position)[snippet]
+        seen = attention(network, centre_view(data, index), stream)[position][snippet]
         pair = images(data, index, snippet)
         frame, context = pair if stream == "rgb" else pair[::-1]
         title = f"{data.videos.label_text(index)}: {stream} asks at {position}"

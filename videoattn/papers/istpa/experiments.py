@@ -4,11 +4,15 @@ Values of the profile `paper` are those of W. Hu et al., section 5, cited beside
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import nn
 
+from videoattn.backbones.hosts import host, is_resnet
+from videoattn.backbones.hosts import steps as in_order
 from videoattn.backbones.resnet import ResNetSizes
+from videoattn.backbones.scaled_host import scaled_host
 from videoattn.backbones.scaled_inception import scaled_bn_inception, scaled_inception_resnet_v2
 from videoattn.backbones.scaled_vgg import scaled_vgg16
 from videoattn.backbones.scales import ScaledBackbone, scaled_resnet
@@ -34,9 +38,11 @@ PLACES = {
     "resnet": ("layer1", "layer2", "layer3", "layer4"),
     "small": ("layer1", "layer2", "layer3"),  # of a ResNet for the probe: a fourth stage stands behind the layer
     "small-pooled": ("layer1", "layer2", "layer3"),
+    "host": ("conv2", "conv3", "conv4", "conv5"),  # of any other network of timm
 }
 POOLED = "Fully Connected"  # section 5.1.1: what Inception-ResNet-V2 gives its last layer, and timm's ResNets have not
 SIDES = {"vgg16": (224, 256), "bn_inception": (224, 256)}  # size and short side of the frames of table 9's networks
+SIDE, SHORT_SIDE = 224, 256  # likewise of section 5's ResNet-50, and of other networks of timm
 MOST = 3  # scales, where nothing else is said: section 5.1.2
 
 
@@ -47,7 +53,7 @@ class NetworkProfile(ResNetSizes):
     Args:
         backbone: of variants that name none: one of `PLACES`, of which "resnet" is ResNet-50, and "small" a ResNet-18
             without max-pool whose stages have these `channels` and `layers`, behind a stem of `stem_width`;
-            "small-pooled" has its max-pool.
+            "small-pooled" has its max-pool. Or the name of any of timm's networks, see `hosted`.
         dropout: before the last layer. last: standard deviation of its weights at the start.
         beta, gamma: weights of the interaction-aware loss and of the pyramid attention loss, in variants with them.
         form: of both, of `videoattn.papers.istpa.losses.FORMS`.
@@ -90,7 +96,7 @@ class Variant:
         merge: what the mean is of, without a pyramid: see `MeanNetwork`.
         interaction, pyramid: whether the losses of these names are added.
         downsample, fusion, normalise, shared: as in `PyramidAttention`.
-        backbone: one of `PLACES`, where it is not the profile's. shift: temporal shifts in its blocks.
+        backbone: one of `NETWORKS`, where it is not the profile's. shift: temporal shifts in its blocks.
         frames: K in training, where it is not the profile's.
     """
 
@@ -230,7 +236,7 @@ VIDEOS = {
         "stem_width": None,
         "layers": None,
         "dropout": PAPER.dropout,
-        "clips": replace(PAPER.clips, size=224, short_side=256),
+        "clips": replace(PAPER.clips, size=SIDE, short_side=SHORT_SIDE),
     },
     "paper": {},
 }
@@ -324,7 +330,7 @@ def backbone(
     """The network of a variant, cut at its scales; without a pyramid at its last place."""
     name = variant.backbone or profile.backbone
     options = {"classes": classes, "in_channels": in_channels, "dropout": profile.dropout}
-    places = PLACES[name]
+    places = places_of(name)
     end = len(places) + 1 - variant.top
     scales = (POOLED,) if not variant.top else places[max(0, end - max(1, variant.scales)) : end]
     if len(scales) < variant.scales:
@@ -335,8 +341,10 @@ def backbone(
         return scaled_inception_resnet_v2(scales=scales, pretrained=pretrained, **options)
     if name == "bn_inception":
         return scaled_bn_inception(scales=scales, weights=cache_root() / WEIGHTS if pretrained else None, **options)
+    if name not in PLACES and not is_resnet(name):
+        return scaled_host(name, scales=scales, pretrained=pretrained, shift=variant.shift, **options)
     return scaled_resnet(
-        "resnet18" if name.startswith("small") else "resnet50",
+        {"resnet": "resnet50", "small": "resnet18", "small-pooled": "resnet18"}.get(name, name),
         scales=scales,
         pretrained=pretrained,
         shift=variant.shift,
@@ -348,6 +356,48 @@ def backbone(
 
 
 inspect = inspection.inspected
+
+
+def places_of(name: str) -> tuple[str, ...]:
+    """The places of a network: of one of `PLACES` its own, of any other of timm the ends of its stages."""
+    return PLACES[name if name in PLACES else "resnet" if is_resnet(name) else "host"]
+
+
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name where a variant names none, and the jobs that can have it.
+
+    VGG-16 and Inception-ResNet-V2 are cut as in the paper, ResNets and others at the ends of their stages.
+
+    Raises:
+        InputError: a network that does more than apply its modules in order, so that no maps can be taken out.
+    """
+    check_host(name)
+    jobs = tuple(job for job in profile.jobs if can_have(VARIANTS[job], name))
+    return replace(profile, jobs=jobs, clips=resized(profile.clips, name), backbone=name, **ResNetSizes().sizes)
+
+
+@cache
+def check_host(name: str) -> None:
+    """Raise `InputError` as `hosted` does."""
+    if name not in PLACES and not is_resnet(name):
+        in_order(host(name, classes=2))
+
+
+def can_have(variant: Variant, name: str) -> bool:
+    """Whether a variant's scales, and its shifts, can be in timm's network of that name."""
+    if variant.backbone or (variant.shift and name in PLACES):
+        return False
+    if not variant.top:
+        return name == PAPER.backbone
+    return variant.top - 1 + max(1, variant.scales) <= len(places_of(name))
+
+
+def resized(clips: ClipSettings, name: str) -> ClipSettings:
+    """The clips, those of the size of the paper's first network in that of timm's network of this name."""
+    if name == PAPER.backbone or clips.size != PAPER.clips.size:
+        return clips
+    size, short_side = SIDES.get(name, (SIDE, SHORT_SIDE))
+    return replace(clips, size=size, short_side=short_side)
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:
@@ -403,7 +453,7 @@ RESNET = {
     "backbone": "resnet",
     "recipe": replace(PAPER.recipe, epochs=100, lr=0.01, schedule="steps 40 80"),
     # The second strategy: a frame of each of 8 segments, tested with 25 frames and, by table 14, 10 crops.
-    "clips": ClipSettings(frames=8, sampling="tsn", size=224, short_side=256, test_crops=10),
+    "clips": ClipSettings(frames=8, sampling="tsn", size=SIDE, short_side=SHORT_SIDE, test_crops=10),
     # The third strategy, of networks with temporal shifts.
     "dense": DENSE,
     "tested": (),

@@ -11,6 +11,8 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from videoattn.backbones.hosts import is_resnet
+from videoattn.backbones.resnet import ResNetSizes
 from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.datasets import VIDEOS as ALL_VIDEOS
@@ -320,6 +322,25 @@ def network_of(
         own = {key.removeprefix(ATTENDED): w for key, w in states["rgb"].items() if key.startswith(ATTENDED)}
         network.attention.load_state_dict(own)
     return JoinedNetwork(network, **losses(merge, profile)).to(memory_format=torch.channels_last)
+
+
+def hosted(profile: Profile, name: str) -> Profile:
+    """The profile with timm's network of that name in both streams, and the jobs that can have it.
+
+    The first convolution of flow takes the mean of the three kernels of RGB. Motion reinforces residual branches of
+    ResNets alone (`ReinforcedResNet`). Errors as in the first study.
+    """
+    attention.check_host(name)
+
+    def fits(variant: Variant) -> bool:
+        if variant.kind == IDT:
+            return True
+        resnet = variant.kind != "reinforced" or is_resnet(name)
+        return resnet and attention.can_have(ATTENTION[variant.attention], name)
+
+    jobs = tuple(job for job in profile.jobs if fits(VARIANTS[job]))
+    snippets = attention.resized(profile.snippets, name)
+    return replace(profile, jobs=jobs, snippets=snippets, backbone=name, **ResNetSizes().sizes)
 
 
 # Without flow in sections 5.7.2 and 5.7.3, where trajectories would also need one label a video.
