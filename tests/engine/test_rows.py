@@ -1,11 +1,13 @@
 """Rows: scores of one test, of several networks, by given or searched weights."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from videoattn.engine.experiment import Row
 from videoattn.engine.objective import Objective
-from videoattn.engine.rows import row_metrics
+from videoattn.engine.rows import by_distance, row_metrics
 from videoattn.errors import InputError
 from videoattn.evaluation.fusion import fused_by_search
 
@@ -71,3 +73,15 @@ def test_clips_with_levels_are_counted_by_level():
     assert "levels" not in row_metrics(Row("a", (("a", "rgb held_out", 1),)), {"a": found})["a"]
     several = found | {"labels": torch.eye(3)[LABELS]}
     assert "levels" not in row_metrics(Row("a", (("a", "rgb", 1),)), {"a": several}, Objective(multilabel=True))["a"]
+
+
+def test_metrics_are_split_by_distance():
+    names = ["a", "b", "c", "d"]
+    videos = SimpleNamespace(samples=[SimpleNamespace(name=name) for name in names])
+    data = SimpleNamespace(
+        truth={"clips": {name: {"distance": d} for name, d in zip(names, (1, 3, 1, 3), strict=True)}},
+        test=lambda job: SimpleNamespace(videos=videos),
+    )
+    scores = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    found = by_distance(data, SimpleNamespace(name="job"), None, {"rgb": scores}, torch.tensor([0, 1, 1, 1]))
+    assert {row: metrics["top1"] for row, metrics in found.items()} == {"job at 1": 0.5, "job at 3": 1.0}

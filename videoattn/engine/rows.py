@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from videoattn.engine.experiment import Row
+from videoattn.engine.experiment import Job, Row
 from videoattn.engine.objective import ONE_CLASS, Objective
+from videoattn.engine.study_data import StudyData
 from videoattn.errors import InputError
 from videoattn.evaluation.fusion import fuse, fused_by_search, sweep
 from videoattn.evaluation.metrics import classification_metrics
@@ -44,3 +46,15 @@ def row_metrics(
     if single and levels is not None:
         more["levels"] = by_level(fused, labels, levels)
     return {f"{row.name} {head}".rstrip(): m | more for head, m in objective.metrics(fused, labels).items()}
+
+
+def by_distance(
+    data: StudyData, job: Job, network: nn.Module, scores: Mapping[str, Tensor], labels: Tensor
+) -> dict[str, dict]:
+    """On the relation probe, metrics of a job's test scores for the pairs at each distance: rows "<job> at 3"."""
+    clips = data.truth["clips"]
+    distances = torch.tensor([clips[sample.name]["distance"] for sample in data.test(job).videos.samples])
+    return {
+        f"{job.name} at {d}": classification_metrics(scores["rgb"][distances == d], labels[distances == d])
+        for d in distances.unique().tolist()
+    }

@@ -7,12 +7,12 @@ import torch
 from random_weights import noise, randomise
 from torch import nn
 
+from videoattn.backbones.cells import CellNetwork
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.relation.experiments import CHECK, FULL, PAPER, VARIANTS, block, build, inputs, rows
 from videoattn.papers.banet.relation.rivals import MixedPlaces
-from videoattn.papers.rcca.network import CellNetwork
 
 GRID = (4, 3, 3)
 

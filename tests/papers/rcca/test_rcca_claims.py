@@ -1,13 +1,9 @@
 """Verdicts of RCCA-3D: the steps that are needed, the order of rows, and rows for each distance."""
 
-from types import SimpleNamespace
-
 import pytest
-import torch
 from measured import measured
 
 from videoattn.engine.record import Record
-from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.claims import claims, needed
 from videoattn.reporting.claims import OPEN, UNKNOWN
 
@@ -53,15 +49,3 @@ def test_claims_stand_without_a_record():
     assert str(found["30% fewer FLOPs than the non-local block"]).startswith(
         "does not hold: it does only between two un"
     )
-
-
-def test_metrics_are_split_by_distance():
-    names = ["a", "b", "c", "d"]
-    videos = SimpleNamespace(samples=[SimpleNamespace(name=name) for name in names])
-    data = SimpleNamespace(
-        truth={"clips": {name: {"distance": d} for name, d in zip(names, (1, 3, 1, 3), strict=True)}},
-        test=lambda job: SimpleNamespace(videos=videos),
-    )
-    scores = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    found = inspection.by_distance(data, SimpleNamespace(name="job"), None, {"rgb": scores}, torch.tensor([0, 1, 1, 1]))
-    assert {row: metrics["top1"] for row, metrics in found.items()} == {"job at 1": 0.5, "job at 3": 1.0}

@@ -7,6 +7,7 @@ import torch
 from random_weights import noise, randomise
 from torch import nn
 
+from videoattn.backbones.cells import CellNetwork
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import FrameNetwork, tsn
 from videoattn.backbones.video_network import VideoNetwork
@@ -28,7 +29,6 @@ from videoattn.papers.rcca.experiments import (
     job,
     rows,
 )
-from videoattn.papers.rcca.network import CellNetwork
 
 
 @pytest.mark.parametrize("name", ["full", "paper"])

@@ -23,9 +23,6 @@ SHAPE = (MAPS, PAPER.frames, 28, 28)  # C, T, H, W of the stacked maps, section 
 BATCHES = {"cpu": (1, 2), "cuda": (1, 8, 32)}  # videos at a time: latency, and what fills the device
 CLASSES = 101  # UCF101
 TABLE_6 = {"ECO + non-local": "eco-nl", "ECO + cascaded": "eco-cs"}
-# Times with the non-local block over those with the cascade, forward, with fused attention, on 2 cores of an AMD EPYC
-# (section 13 of the notebook): of the modules on the maps of the paper, and of ECO over 16 frames of 128 x 128.
-NON_LOCAL_OVER_CASCADE = {"the modules": 3.5, "ECO": 1.07}
 LENGTH, HEIGHT, WIDTH = 250, 240, 320  # of the video that is read: 10 s as UCF101 has them
 VIDEO = "video.mp4"
 

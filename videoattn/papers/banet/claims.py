@@ -3,7 +3,7 @@
 from itertools import combinations
 
 from videoattn.engine.record import Record
-from videoattn.papers.banet import audit, bench, closed_forms
+from videoattn.papers.banet import audit, closed_forms
 from videoattn.reporting.claims import (
     FAILS,
     HOLDS,
@@ -102,11 +102,10 @@ def reach(relation: Record | None) -> str:
 
 
 def faster() -> Verdict:
-    """The measured ratios beside that of table VI."""
-    printed = [float(printed_value("banet", "VI", f"ECO(with 1 {name})", "VPS")) for name in ("CS", "NL")]
-    shown = ", ".join(f"of {what} {ratio:g}" for what, ratio in bench.NON_LOCAL_OVER_CASCADE.items())
-    said = f"times with the non-local block over those with the cascade: {shown}; printed {printed[0] / printed[1]:.1f}"
-    return Verdict(HOLDS, said, "measured once, on a CPU, with fused attention")
+    """What table VI prints; the same on this machine is measured in the notebook."""
+    cascade, non_local = (float(printed_value("banet", "VI", f"ECO(with 1 {name})", "VPS")) for name in ("CS", "NL"))
+    said = f"printed: {cascade / non_local:.1f} times as many videos a second"
+    return Verdict(OPEN, said, "a matter of the machine: section 13 measures it on the one that executed the page")
 
 
 def contributes() -> Verdict:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from videoattn.backbones.cells import CellNetwork
 from videoattn.backbones.hosts import facts
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.positions import conv_channels, conv_path, nearest
@@ -20,11 +21,10 @@ from videoattn.engine.experiment import Job, Row, TestSet, Weights, no_weights
 from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Cells, Protocol, Start
 from videoattn.engine.recipe import Recipe
+from videoattn.engine.rows import by_distance
 from videoattn.layers.attach import attach
 from videoattn.layers.non_local import NonLocalBlock
-from videoattn.papers.rcca import inspection
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.network import CellNetwork
 from videoattn.reporting.printed import lines
 
 FIVE = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")  # section 4.1
@@ -222,7 +222,7 @@ HEADLINE = tuple(
 )
 
 
-inspect = inspection.by_distance
+inspect = by_distance
 
 
 def hosted(profile: Profile, name: str) -> Profile:

@@ -7,27 +7,15 @@ from ipywidgets import Widget
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from videoattn.backbones.cells import CellNetwork
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.data.clips.clips import Clips
-from videoattn.engine.experiment import Job
-from videoattn.evaluation.metrics import classification_metrics
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.network import CellNetwork
 from videoattn.papers.rcca.reach import effective
 from videoattn.reporting.explorer import explorer
 from videoattn.reporting.figures import clip_images, heat_strips
 
 EXPLORED = 24  # clips that the widget offers
-
-
-def by_distance(data, job: Job, network: nn.Module, scores: dict[str, Tensor], labels: Tensor) -> dict[str, dict]:
-    """Metrics of a job's test scores for the pairs at each Hamming distance: rows "<job> at <distance>"."""
-    clips = data.truth["clips"]
-    distances = torch.tensor([clips[sample.name]["distance"] for sample in data.test(job).videos.samples])
-    return {
-        f"{job.name} at {d}": classification_metrics(scores["rgb"][distances == d], labels[distances == d])
-        for d in distances.unique().tolist()
-    }
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from videoattn.backbones.cells import CellNetwork
 from videoattn.data.clips.augment import CENTRE
 from videoattn.data.clips.settings import ClipSettings
 from videoattn.data.probes.relation import RelationProbe
@@ -17,12 +18,11 @@ from videoattn.engine.experiment import Job, Row, Weights, no_weights
 from videoattn.engine.experiment import Profile as BaseProfile
 from videoattn.engine.protocol import FROM_SCRATCH, Protocol, Start
 from videoattn.engine.recipe import Recipe
+from videoattn.engine.rows import by_distance
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.banet.cascade import CascadedAttention
 from videoattn.papers.banet.experiments import IN_TURN, MAPS
 from videoattn.papers.banet.relation.rivals import MixedPlaces
-from videoattn.papers.rcca import inspection
-from videoattn.papers.rcca.network import CellNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ HEADLINE = (
     ("a convolution of 3 x 3 x 3", "conv-3"),
 )
 
-inspect = inspection.by_distance
+inspect = by_distance
 
 
 def job(name: str, profile: Profile, start: Start) -> Job:

@@ -1,9 +1,6 @@
 r"""A network of cells, in which only a module can relate two places: for the relation probe.
 
-C. Cao, Y. Lu, Y. Zhang, D. Jiang, Y. Zhang. Efficient Spatiotemporal Context Modeling for Action Recognition.
-Neurocomputing, 2023 (preprint of April 2021), sections 4.1, 4.3 and 4.4.
-
-Departures: none.
+It is ours: no paper has it.
 """
 
 from torch import Tensor, nn

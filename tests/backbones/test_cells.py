@@ -7,12 +7,12 @@ import torch
 from criss_cross import noise
 from torch import Tensor, nn
 
+from videoattn.backbones.cells import READOUTS, CellNetwork
 from videoattn.backbones.mfnet import MFNet
 from videoattn.backbones.tsn import tsn
 from videoattn.backbones.video_network import VideoNetwork
 from videoattn.errors import InputError
 from videoattn.papers.rcca.attention import RCCA3D
-from videoattn.papers.rcca.network import READOUTS, CellNetwork
 from videoattn.papers.rcca.reach import hamming
 
 CELL, GRID, WIDTH = 4, (2, 2, 3), 8
