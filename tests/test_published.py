@@ -90,7 +90,7 @@ def test_published_records_are_from_clean_trees():
     found = {
         folder.name: r for paper in PAPERS for s in studies(paper) for folder, r in tables.published(paper, s).items()
     }
-    assert len(found) == 6
+    assert len(found) == 7
     assert {name for name, r in found.items() if not r.environment["clean"]} == BEFORE_THE_RULE
 
 

@@ -81,3 +81,5 @@ def test_the_levels_of_clips_come_from_the_truth(tmp_path):
     assert set(expected) <= {1.0, 2.0}
     plain = store.read_truth(BindingProbe(train=8, test=8).generate(tmp_path, progress=False))
     assert store.levels(plain, plain["clips"]) is None
+    named = {"clips": {"a": {"level": "hard"}}}
+    assert store.levels(named, ["a"]) is None

@@ -122,9 +122,9 @@ def probe_of(video: Path) -> Path | None:
 
 
 def levels(truth: Mapping[str, Any], names: Iterable[str]) -> Tensor | None:
-    """The level of difficulty of each clip by its name, from the truth about a probe; None where it has no levels."""
+    """The level of difficulty of each clip by its name, from the truth about a probe; None where it is no number."""
     found = [truth["clips"][name].get("level") for name in names]
-    return None if None in found or not found else torch.tensor(found)
+    return torch.tensor(found) if all(isinstance(level, float) for level in found) else None
 
 
 def read_truth(folder: Path) -> dict[str, Any]:
