@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 import torch
-from criss_cross import noise
 from torch import Tensor, nn
 
 from videoattn.backbones.cells import READOUTS, CellNetwork
@@ -16,6 +15,10 @@ from videoattn.papers.rcca.attention import RCCA3D
 from videoattn.papers.rcca.reach import hamming
 
 CELL, GRID, WIDTH = 4, (2, 2, 3), 8
+
+
+def noise(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
 def network(module: nn.Module | None = None, *, readout: str = "pooled", seed: int = 0) -> CellNetwork:
