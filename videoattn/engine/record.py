@@ -89,7 +89,7 @@ class Record:
         return sorted(r["seed"] for r in self.results if row in r["metrics"])
 
     def trained(self, row: str) -> set[str]:
-        """The jobs whose networks a row is of: those of the training that completed it."""
+        """The jobs whose trainings completed a row, one for all seeds; their networks have a part in it."""
         return {r["job"] for r in self.results if row in r["metrics"]}
 
     def save(self, folder: Path) -> None:

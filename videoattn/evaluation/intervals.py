@@ -84,10 +84,10 @@ def difference_interval(
 
 
 def paired_interval(values: Sequence[float], baseline: Sequence[float], videos: int, level: float = LEVEL) -> Interval:
-    """The interval of the difference of two rows that the same networks give, seed by seed, on the same videos.
+    """The interval of the difference of two rows in which one network has a part, seed by seed, on the same videos.
 
-    Such rows fail together where a training fails, so that their differences are alike where they are not: Student's t
-    over seeds, and the sampling of the videos, as if the two rows were right on others, added as variances.
+    Where its training fails, both rows do, so that their difference varies less than they: Student's t over seeds, and
+    the sampling of the videos, as if the rows were independent in that, added as variances.
 
     Raises:
         InputError: as `accuracy_interval`; rows of other lengths.

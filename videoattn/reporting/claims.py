@@ -67,7 +67,7 @@ class Claim:
 class Comparison(NamedTuple):
     """Two rows with the same seeds, in the same order: their values, the tested videos, what guessing reaches, if that
     is known, which of the rows were still learning when training ended, with half of the seeds or more, and whether the
-    same trainings gave both."""
+    same trainings completed both."""
 
     ours: list[float]
     theirs: list[float]

@@ -180,10 +180,10 @@ class BindingProbe(ProbeSettings):
         while len(places) == 0:
             places = self._placements(rng, 256)
         speed = self.levels[times % len(self.levels)] if self.levels else rng.uniform(*self.speed)
-        steps = [speed if thing == mover else 0.0 for thing in range(self.objects)]
-        senses = [None if turn is None else 1 - 2 * turn if thing == mover else None for thing in range(self.objects)]
         drift = self._circle(rng, self.camera) if self.camera else np.zeros((self.frames, 2))
-        paths = np.stack([self._circle(rng, *way) for way in zip(steps, senses, strict=True)], axis=1)
+        way = (speed, None if turn is None else 1 - 2 * turn)
+        ways = [way if thing == mover else (0.0, None) for thing in range(self.objects)]
+        paths = np.stack([self._circle(rng, *own) for own in ways], axis=1)
         return Scene(label, mover, kinds, hues, patterns, places[0] + paths + drift[:, None], drift, speed)
 
     def clip(self, subset: str, number: int) -> tuple[np.ndarray, int, dict[str, Any]]:

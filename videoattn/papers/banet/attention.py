@@ -65,7 +65,7 @@ def differences(clip: Tensor, size: int) -> Tensor:
 
 
 def bump(x: Tensor, offset: float = OFFSET) -> Tensor:
-    """F: the derivative of the sigmoid, moved to 3; 1/4 there, 0.05 at 0, 0.02 at 7."""
+    """F: the derivative of the sigmoid, moved to `offset`, where it is 1/4; moved to 3 it is 0.05 at 0, 0.02 at 7."""
     at = torch.sigmoid(x - offset)
     return at * (1 - at)
 
@@ -174,9 +174,8 @@ class FrameAttention(nn.Module):
             return Kept(indices, frame_mix=perturbed(y, self.count))
         chosen = functional.one_hot(indices, self.frames).to(y)
         dropped = 1 - chosen.sum(1, keepdim=True)
-        shares = (y.clamp_min(LEAST).log()[:, None] + (chosen + dropped).log()).softmax(
-            -1
-        )  # of m among itself and the dropped
+        odds = y.clamp_min(LEAST).log()[:, None] + (chosen + dropped).log()  # of m among itself and the dropped
+        shares = odds.softmax(-1)
         return Kept(indices, feature_mix=chosen + (shares - shares.detach()))
 
 

@@ -72,9 +72,9 @@ def claims(record: Record | None) -> list[Claim]:
 
 
 def any_weight(record: Record | None) -> Verdict:
-    """Whether, with seeds by seeds the worst weight of the RGB scores from a half on, both scores beat two streams.
+    """Whether both scores beat two streams with every weight of the RGB scores above a half.
 
-    Two streams have their best weight.
+    Of each seed the worst such weight counts, against the best of all weights for two streams.
     """
     found = compared(record, "cma-1-S", "two-stream", "sweep")
     if found is None:

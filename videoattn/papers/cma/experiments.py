@@ -450,9 +450,9 @@ def inspect(
 # The protocols of cross-modality attention on real data sets: L. Chi et al., sections 4.3 to 5.7.
 #
 # All of section 4.4 holds on both (the profile `paper`). P3D's rows of table 5 stand nowhere beside the paper's: its
-# authors' Caffe model, from which it starts, is not read here, so that it starts at random. How
-# long the flow branch and what is not trained in turns are trained is not printed; it is as long as one turn. Which
-# splits of UCF101 table 6 is about is not printed either; it is taken for the mean of the three.
+# authors' Caffe model, from which it starts, is not read here, so that it starts at random. How long the flow branch
+# and what is not trained in turns are trained is not printed; it is as long as one turn. Which splits of UCF101 table
+# 6 is about is not printed either; it is taken for the mean of the three.
 PROTOCOLS = (
     Protocol(
         data_set="kinetics400",
