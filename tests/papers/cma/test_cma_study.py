@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from videoattn.data.flow.cache import FlowCache, FlowSettings
+from videoattn.engine.parameters import check
 from videoattn.engine.protocol import FROM_SCRATCH, IMAGENET, Start
+from videoattn.engine.study import make_study
 from videoattn.errors import InputError
 from videoattn.layers.non_local import NonLocalBlock
 from videoattn.papers.cma.attention import CMABlock
@@ -205,3 +207,19 @@ def test_without_a_run_to_transfer_from_the_networks_are_trained_here(pretrained
     assert {"rgb", "flow", "two-stream", "rgb-nl-S", "cma-1-R", "cma-1-S"} <= {row.name for row in one.rows}
     with pytest.raises(InputError, match=r"transfer-rgb fine-tunes networks of another data set: give INIT="):
         study_of("cma", **given, JOBS="transfer-rgb")
+
+
+def test_every_row_is_counted_by_the_length_of_the_step(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDEOATTN_CACHE", str(tmp_path / "cache"))
+    values = {"PROFILE": "check", "JOBS": "rgb,flow", "RUNS": str(tmp_path / "runs")}
+    study = make_study(check("cma", values, ()))
+    record = study.run()
+    probe = study.profile.probe
+    lengths = [probe.scene("test", number).speed for number in range(probe.test)]
+    expected = [(level, lengths.count(level)) for level in sorted(set(lengths))]
+    assert len(expected) > 1
+    for row in ("rgb", "flow", "two-stream"):
+        (counts,) = record.values(row, "levels")
+        assert [(pytest.approx(level), clips) for level, _, clips in counts] == expected
+        (top1,) = record.values(row)
+        assert sum(right for _, right, _ in counts) == round(top1 * probe.test)
