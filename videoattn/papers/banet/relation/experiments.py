@@ -91,7 +91,7 @@ QUICK = Profile(
     # 16 hues, since with 3 all modules that reach everything are right about all clips.
     probe=RelationProbe(train=3000, test=1200, frames=4, rows=3, columns=3, cell=8, colours=16),
 )
-FULL = replace(QUICK, jobs=tuple(VARIANTS))
+FULL = replace(QUICK, jobs=tuple(VARIANTS), central=QUICK.jobs)
 CHECK = replace(
     QUICK,
     jobs=("none", "nl", "cs", "cs-sum", "mean"),
@@ -99,7 +99,7 @@ CHECK = replace(
     recipe=replace(QUICK.recipe, epochs=1, batch_size=8),
     probe=replace(QUICK.probe, train=24, test=24),
 )
-PAPER = replace(FULL, seeds=1, channels=MAPS)  # at the width of the paper's module; it has no such clips
+PAPER = replace(FULL, seeds=1, central=(), channels=MAPS)  # at the width of the paper's module; it has no such clips
 PROFILES = {"check": CHECK, "quick": QUICK, "full": FULL, "paper": PAPER}
 DATA_SETS = ()  # it is about the relation probe
 VIDEOS = {name: {} for name in PROFILES}
