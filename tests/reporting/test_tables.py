@@ -58,6 +58,18 @@ def test_each_seed_is_told():
     assert tables.each_seed(one, "rgb") == "33, 2 x 100; 1 still learning"  # the others have no more to learn
 
 
+def test_what_was_learnt_of_the_training_videos_is_told():
+    one = record({"rgb": {0: 0.5, 1: 0.6}, "flow": {0: 0.25}})
+    assert tables.learnt(one, "rgb") == ""
+    for result, accuracy in zip(one.results, (0.992, 0.998, 0.4), strict=True):
+        result["training"] = {"accuracy": accuracy, "slope": 0.0}
+    assert [(r["job"], r["seed"]) for r in one.results] == [("rgb", 0), ("rgb", 1), ("flow", 0)]
+    assert tables.learnt(one, "rgb") == "99.5 (99.2 to 99.8)"
+    assert tables.learnt(one, "flow") == "40.0"
+    assert tables.learnt(one, "none") == ""
+    assert list(one.ends("rgb")) == [0, 1]
+
+
 def test_an_order_is_of_the_seeds_that_all_rows_have():
     rows = [line._replace(ours=ours) for line, ours in zip(lines("cma", "2")[::2], "abc", strict=True)]
     values = {"a": {0: 0.1, 1: 0.15}, "b": {1: 0.3, 0: 0.2}, "c": {0: 0.3, 1: 0.2}}

@@ -70,6 +70,15 @@ class Record:
         videos = [sum(true) for true in counts]
         return max(videos) / sum(videos)
 
+    def ends(self, row: str) -> dict[int, dict[str, float]]:
+        """How the training that completed a row ended, by seed, ascending.
+
+        That is its accuracy on the training videos, how much that rose an epoch, and its accuracy on the test videos.
+        Records from before this was measured have none.
+        """
+        found = {r["seed"]: r["training"] for r in self.results if row in r["metrics"] and "training" in r}
+        return dict(sorted(found.items()))
+
     def learning(self, row: str) -> list[int]:
         """The seeds with which the training that completed a row was still learning when it ended.
 
@@ -77,12 +86,11 @@ class Record:
         than `HEART` above its own on the test videos: beyond that a network learns its training videos by heart.
         Records from before this was measured say nothing of it.
         """
-        ends = {r["seed"]: r["training"] for r in self.results if row in r["metrics"] and "training" in r}
-        return sorted(
+        return [
             seed
-            for seed, end in ends.items()
+            for seed, end in self.ends(row).items()
             if end["slope"] > STILL and end["accuracy"] < min(LEARNT, end.get("test", 1.0) + HEART)
-        )
+        ]
 
     def seeds(self, row: str) -> list[int]:
         """The seeds for which a row is measured, ascending."""
