@@ -53,7 +53,7 @@ def claims(record: Record | None) -> list[Claim]:
         Claim("Iteration 2 brings the flow branch to the level of two streams", "5.3, table 1", "11",
               not_worse(record, "cma-2-F", "two-stream")),
         Claim("Iteration 2 lowers the RGB branch", "5.3, table 1", "11", judged(record, "cma-1-R", "cma-2-R")),
-        Claim("Iteration 3 brings it back", "5.3, table 1", "11", equal(record, "cma-3-R", "cma-1-R")),
+        Claim("Iteration 3 brings it back", "5.3, table 1", "11", not_worse(record, "cma-3-R", "cma-1-R")),
         Claim("The first iteration is almost sufficient", "5.3, table 1", "11",
               together({f"against the {number}": not_worse(record, "cma-1-S", row)
                         for number, row in (("second", "cma-2-S"), ("third", "cma-3-S"))})),
