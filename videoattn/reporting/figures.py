@@ -65,7 +65,7 @@ def level_curves(curves: Mapping[str, Sequence[Sequence[AtLevel]]], *, chance: f
         curves: by row, what `by_level` gives of each seed. chance: what guessing reaches, as a fraction.
         label: what the levels are, with their unit.
     """
-    figure, ax = plt.subplots(figsize=(6, 3.6))
+    figure, ax = plt.subplots(figsize=(8, 3.6))
     for (name, seeds), colour, marker in zip(curves.items(), COLOURS, MARKERS, strict=False):
         levels = [level for level, _, _ in seeds[0]]
         values = 100 * np.array([[right / clips for _, right, clips in counts] for counts in seeds])
@@ -76,7 +76,7 @@ def level_curves(curves: Mapping[str, Sequence[Sequence[AtLevel]]], *, chance: f
     ax.set_xscale("log", base=2)
     ax.set_xticks(levels, [f"{level:g}" for level in levels])
     ax.set(xlabel=label, ylabel="top-1 accuracy, %", ylim=(0, 102))
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))  # beside the curves, which cross
     _plain(ax)
     figure.tight_layout()
     return figure
