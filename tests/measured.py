@@ -15,5 +15,5 @@ def measured(paper: str, values: Mapping[str, Sequence[float]], metric: str = "t
         for seed, value in enumerate(seeds)
     ]
     fields = {"profile": "quick", "digest": "0", "parameters": {}, "recipe": {}}
-    data = {"test": VIDEOS, "classes": ["a", "b"]}
+    data = {"train": 160, "test": VIDEOS, "classes": ["a", "b"]}
     return Record(**({"paper": paper, "data": data, "results": results} | fields | changes))

@@ -109,6 +109,15 @@ def test_claims_without_a_record_and_with_rows():
     assert (both.word, both.said.startswith("over before alone: +0.0 [")) == (SAME, True)
 
 
+def test_a_gain_over_all_frames_is_told_with_the_number_of_clips():
+    one = measured("banet", {"lite-learned": [0.9] * 5, "lite-uniform": [0.5] * 5, "lite-all": [0.9] * 5})
+    over = [verdict(claim, one) for claim in ("It raises the accuracy over as many uniform", "and over all sampled")]
+    assert [told.word for told in over] == [HOLDS, SAME]
+    assert over[0].reason == "from 160 training clips"
+    assert "clips" not in over[1].reason
+    assert verdict("and over all sampled", None) == UNKNOWN
+
+
 def test_claims_of_the_relation_probe():
     rows = {"cs": [0.8] * 5, "cs-tw-hw-th": [0.8] * 5, "cs-th-tw-hw": [0.8] * 5}
     assert verdict("The order of the planes", None, measured("banet", rows)).word == HOLDS
