@@ -211,5 +211,6 @@ def test_frame_attention_is_warmed_up_but_in_the_cold_row():
         name: build(VARIANTS[name], QUICK, classes=4).select.warm_up
         for name in ("lite-learned", "lite-both", "lite-learned-cold")
     }
-    assert found == {"lite-learned": QUICK.probe.train, "lite-both": QUICK.probe.train, "lite-learned-cold": 0}
+    assert found == {"lite-learned": QUICK.warm_up, "lite-both": QUICK.warm_up, "lite-learned-cold": 0}
+    assert QUICK.warm_up == pytest.approx(QUICK.recipe.epochs * QUICK.probe.train / 12, rel=0.01)
     assert PAPER.warm_up == 0

@@ -272,6 +272,8 @@ HEADLINE = (
     ("ECO, 4 frames by frame attention", "eco-learned"),
     ("ECO, all 8 frames, non-local block", "eco-nl"),
     ("ECO, all 8 frames, cascaded self-attention", "eco-cs"),
+    ("ECO, all 8 frames, cascade TW-HW-TH", "eco-cs-tw-hw-th"),
+    ("ECO, all 8 frames, cascade TH-TW-HW", "eco-cs-th-tw-hw"),
     ("BANet: both, 4 frames", "eco-both"),
 )
 
