@@ -100,6 +100,7 @@ def test_quick_is_a_share_of_full(paper, study):
     quick, full = (profile_of(paper, study, name) for name in ("quick", "full"))
     assert set(quick.jobs) <= set(full.jobs)
     assert quick.seeds <= full.seeds
+    assert set(full.central) <= set(full.jobs)
     assert replace(quick, jobs=full.jobs, seeds=full.seeds, central=full.central) == full
 
 

@@ -206,6 +206,11 @@ def test_the_rows_of_eco_have_labels():
     assert set(QUICK.jobs) <= labelled
 
 
+def test_videos_of_a_user_are_not_repeated_as_often_as_the_few_clips_of_the_probe():
+    for name in ("quick", "full"):
+        assert VIDEOS[name]["recipe"] == replace(PROFILES[name].recipe, epochs=12)
+
+
 def test_frame_attention_is_warmed_up_but_in_the_cold_row():
     found = {
         name: build(VARIANTS[name], QUICK, classes=4).select.warm_up

@@ -60,6 +60,13 @@ def test_where_the_blocks_look_is_said_for_each():
     assert looked(None).word == looked(measured("cma", {"rgb": [0.5]})).word == NOT_RUN
 
 
+@pytest.mark.parametrize(("third", "word"), [(0.9, HOLDS), (0.8, HOLDS), (0.5, FAILS)])
+def test_iteration_3_may_bring_more_than_was_lost(third, word):
+    record = measured("cma", {"cma-1-R": [noisy(0.8, s) for s in SEEDS], "cma-3-R": [noisy(third, s) for s in SEEDS]})
+    (found,) = [claim.verdict for claim in claims(record) if claim.claim == "Iteration 3 brings it back"]
+    assert found.word == word
+
+
 def test_without_a_record_only_what_is_computed_is_said():
     words = [claim.verdict.word for claim in claims(None)]
     assert words.count(NOT_RUN) == len(words) - 3
